@@ -1,0 +1,136 @@
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+)
+
+// Types of an outcome. Provider acceptance is OutcomeSent, never "delivered".
+const (
+	OutcomeAccepted         = "accepted"
+	OutcomeRejected         = "rejected"
+	OutcomeHeld             = "held"
+	OutcomeReleased         = "released"
+	OutcomeSent             = "sent"
+	OutcomeProviderRejected = "provider_rejected"
+	OutcomeDelivered        = "delivered"
+	OutcomeDisplayed        = "displayed"
+	OutcomeOpened           = "opened"
+	OutcomeDismissed        = "dismissed"
+	OutcomeIgnored          = "ignored"
+	OutcomeConverted        = "converted"
+	OutcomeDisabled         = "disabled"
+	OutcomeExpired          = "expired"
+	OutcomeCancelled        = "cancelled"
+	OutcomeSuppressed       = "suppressed"
+	OutcomeSuperseded       = "superseded"
+	OutcomeFailed           = "failed"
+	OutcomeUnknown          = "unknown"
+	OutcomeControl          = "control"
+)
+
+// Features are the named inputs of a decision; on the topics they are the columns f_<name> of the row.
+type Features map[string]float64
+
+// Outcome is one change in a message's life: a flat row on the outcomes topic.
+type Outcome struct {
+	OutcomeID         string    `json:"outcome_id"`
+	OccurredAt        time.Time `json:"occurred_at"`
+	OccurredAtMS      int64     `json:"occurred_at_ms"`
+	AppID             string    `json:"app_id"`
+	UserID            string    `json:"user_id"`
+	MessageID         string    `json:"message_id"`
+	Revision          int       `json:"revision"`
+	CampaignID        string    `json:"campaign_id,omitzero"`
+	Category          string    `json:"category,omitzero"`
+	Priority          string    `json:"priority,omitzero"`
+	DeviceID          string    `json:"device_id,omitzero"`
+	Channel           string    `json:"channel,omitzero"`
+	Platform          string    `json:"platform,omitzero"`
+	Type              string    `json:"type"`
+	Reason            string    `json:"reason,omitzero"`
+	DecisionID        string    `json:"decision_id,omitzero"`
+	Attempt           int       `json:"attempt,omitzero"`
+	ProviderMessageID string    `json:"provider_message_id,omitzero"`
+	HoldMS            int64     `json:"hold_ms,omitzero"`
+	LatenessMS        int64     `json:"lateness_ms,omitzero"`
+	Policy            string    `json:"policy,omitzero"`
+	PolicyVersion     string    `json:"policy_version,omitzero"`
+	ModelVersion      string    `json:"model_version,omitzero"`
+	Arm               string    `json:"arm,omitzero"`
+	Propensity        float64   `json:"propensity,omitzero"`
+	LocalTime         string    `json:"local_time,omitzero"`
+	TimeZone          string    `json:"time_zone,omitzero"`
+	Features          Features  `json:"-"` // flattened to f_*
+}
+
+// What an evaluation came to.
+const (
+	ActionRelease  = "release"
+	ActionHold     = "hold"
+	ActionSuppress = "suppress"
+	ActionExpire   = "expire"
+)
+
+// Decision is one evaluation that changed something: a flat row on the decisions topic.
+type Decision struct {
+	DecisionID        string    `json:"decision_id"`
+	OccurredAt        time.Time `json:"occurred_at"`
+	OccurredAtMS      int64     `json:"occurred_at_ms"`
+	AppID             string    `json:"app_id"`
+	UserID            string    `json:"user_id"`
+	MessageID         string    `json:"message_id"`
+	Revision          int       `json:"revision"`
+	CampaignID        string    `json:"campaign_id,omitzero"`
+	Category          string    `json:"category,omitzero"`
+	Priority          string    `json:"priority,omitzero"`
+	Trigger           string    `json:"trigger"` // arrival | signal | event | wake | receipt | model
+	Action            string    `json:"action"`
+	Score             float64   `json:"score"`
+	ValueOfWaiting    float64   `json:"value_of_waiting"`
+	NextWakeAt        time.Time `json:"next_wake_at,omitzero"`
+	NextWakeAtMS      int64     `json:"next_wake_at_ms,omitzero"`
+	PSeen             float64   `json:"p_seen"`
+	POpen             float64   `json:"p_open"`
+	Fatigue           float64   `json:"fatigue"`
+	DelayCost         float64   `json:"delay_cost"`
+	Gates             []string  `json:"gates,omitzero"` // what forbade a release now
+	RunnerUpMessageID string    `json:"runner_up_message_id,omitzero"`
+	Policy            string    `json:"policy,omitzero"`
+	PolicyVersion     string    `json:"policy_version,omitzero"`
+	ModelVersion      string    `json:"model_version,omitzero"`
+	Arm               string    `json:"arm,omitzero"`
+	Propensity        float64   `json:"propensity,omitzero"`
+	LocalTime         string    `json:"local_time,omitzero"`
+	TimeZone          string    `json:"time_zone,omitzero"`
+	Why               string    `json:"why"` // one English sentence
+	Features          Features  `json:"-"`   // flattened to f_*
+}
+
+// OutcomeID is the deterministic id of an outcome: a re-done effect is the same row, and any consumer can drop it.
+func OutcomeID(appID, userID, messageID string, revision int, typ, deviceID string, attempt int) string {
+	return hash(appID, userID, messageID, strconv.Itoa(revision), typ, deviceID, strconv.Itoa(attempt))
+}
+
+// ReleaseID is the deterministic id of the release of one revision of a message.
+func ReleaseID(appID, userID, messageID string, revision int) string {
+	return hash(appID, userID, messageID, strconv.Itoa(revision), "release")
+}
+
+// DecisionID is the deterministic id of an evaluation at one instant.
+func DecisionID(appID, userID, messageID string, revision int, trigger string, at time.Time) string {
+	return hash(appID, userID, messageID, strconv.Itoa(revision), trigger, strconv.FormatInt(at.UnixNano(), 10))
+}
+
+// hash joins parts so that no two different lists collide by concatenation.
+func hash(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		_, _ = h.Write([]byte(strconv.Itoa(len(p))))
+		_, _ = h.Write([]byte{':'})
+		_, _ = h.Write([]byte(p))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

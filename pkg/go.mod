@@ -1,0 +1,3 @@
+module github.com/kairos-push/kairos/pkg
+
+go 1.26

@@ -1,0 +1,48 @@
+// Package state keeps the rolling state of users and devices in Redis: which keys there are, the scripts that change
+// them, and the fence that makes one owner the only writer. Redis is a view: everything here can be rebuilt from Kafka.
+package state
+
+import (
+	"fmt"
+)
+
+// Buckets is the number of hash tags that users are spread over. It is written to Redis at first start and never changes.
+const Buckets = 256
+
+// Bucket of a user's key. Partition counts are powers of two ≤ Buckets, so a bucket lies in exactly one partition.
+func Bucket(key string) int { return int(Murmur2([]byte(key))&0x7fffffff) % Buckets }
+
+// Partition of a user's key among n partitions: the Java client's default partitioner.
+func Partition(key string, n int) int { return int(Murmur2([]byte(key))&0x7fffffff) % n }
+
+// Tag is the Redis Cluster hash tag of a bucket: all keys of its users lie in one slot.
+func Tag(bucket int) string { return fmt.Sprintf("{b%03d}", bucket) }
+
+// Murmur2 is the hash of the Java Kafka client.
+func Murmur2(data []byte) uint32 {
+	const (
+		seed uint32 = 0x9747b28c
+		m    uint32 = 0x5bd1e995
+	)
+	h := seed ^ uint32(len(data))
+	for ; len(data) >= 4; data = data[4:] {
+		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
+		k *= m
+		k ^= k >> 24
+		k *= m
+		h = h*m ^ k
+	}
+	switch len(data) {
+	case 3:
+		h ^= uint32(data[2]) << 16
+		fallthrough
+	case 2:
+		h ^= uint32(data[1]) << 8
+		fallthrough
+	case 1:
+		h = (h ^ uint32(data[0])) * m
+	}
+	h ^= h >> 13
+	h *= m
+	return h ^ h>>15
+}

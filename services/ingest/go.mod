@@ -1,0 +1,7 @@
+module github.com/kairos-push/kairos/services/ingest
+
+go 1.26
+
+require github.com/kairos-push/kairos/pkg v0.0.0
+
+replace github.com/kairos-push/kairos/pkg => ../../pkg

@@ -1,0 +1,2 @@
+// Package policy holds the gates and the policy file.
+package policy

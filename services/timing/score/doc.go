@@ -1,0 +1,2 @@
+// Package score is the pure model: what a release is worth now.
+package score
