@@ -1,0 +1,9 @@
+//go:build deps
+
+package console
+
+import (
+	_ "github.com/stretchr/testify/require"
+	_ "github.com/rs/zerolog"
+	_ "github.com/prometheus/client_golang/prometheus"
+)

@@ -1,0 +1,11 @@
+//go:build deps
+
+package ingest
+
+import (
+	_ "github.com/stretchr/testify/require"
+	_ "pgregory.net/rapid"
+	_ "github.com/rs/zerolog"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "golang.org/x/time/rate"
+)
