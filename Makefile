@@ -1,0 +1,76 @@
+# Kairos. "make" or "make help" lists what there is.
+SHELL      := /bin/bash
+MODULES    := pkg $(sort $(patsubst %/go.mod,%,$(wildcard services/*/go.mod)))
+SERVICES   := ingest enrich timing dispatch console
+TOOL       := go tool -modfile=$(CURDIR)/.tools/go.mod
+KAFKA_LIBS := $(CURDIR)/.cache/kafka/libs
+COUNT      ?= 3
+FLEET      ?= 25
+
+export KAIROS_KAFKA_LIBS ?= $(KAFKA_LIBS)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: ## run the whole system in one process; page at http://localhost:8080
+	@cd services/kairos && go build -o ../../bin/kairos . && cd ../.. && exec bin/kairos up --fleet $(FLEET) $(ARGS)
+
+.PHONY: build
+build: ## build every program into bin/
+	@mkdir -p bin
+	@for s in $(SERVICES); do CGO_ENABLED=0 go build -trimpath -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
+	@CGO_ENABLED=0 go build -trimpath -o bin/kairos ./services/kairos
+
+.PHONY: test
+test: ## all tests on embedded servers, with the race detector
+	go test -race -timeout 10m work
+
+.PHONY: race
+race: test ## the same as test: the race detector is always on
+
+.PHONY: kafka
+kafka: ## fetch Apache Kafka's jars into .cache (needs Java 17 and Maven)
+	@.ci/kafka/get
+
+.PHONY: test-real
+test-real: kafka ## the suites that need a real Apache Kafka and redis-server
+	@for m in $(MODULES); do (cd $$m && go test -race -timeout 20m -tags real -run Real ./...) || exit 1; done
+
+.PHONY: lint
+lint: ## golangci-lint with the import rules of .golangci.yml
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(TOOL) golangci-lint run ./...) || exit 1; done
+
+.PHONY: fmt
+fmt: ## format
+	@for m in $(MODULES); do (cd $$m && $(TOOL) golangci-lint fmt ./...) || exit 1; done
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what we call
+	@for m in $(MODULES); do echo "vuln $$m"; (cd $$m && $(TOOL) govulncheck ./...) || exit 1; done
+
+.PHONY: fuzz
+fuzz: ## ten seconds for every fuzz target
+	@.ci/fuzz 10s
+
+.PHONY: bench
+bench: ## benchmarks of every stage, COUNT=3 runs each
+	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m ./...) || exit 1; done
+
+.PHONY: images
+images: ## a container image for each service
+	@for s in $(SERVICES) kairos; do docker build -f services/Dockerfile --build-arg SERVICE=$$s -t kairos/$$s . || exit 1; done
+
+.PHONY: check
+check: lint test standalone schemas ## what CI runs before the real-server suites
+
+.PHONY: standalone
+standalone: ## each module builds without the workspace, and production binaries link no fakes
+	@.ci/standalone
+
+.PHONY: schemas
+schemas: ## lint AsyncAPI and OpenAPI
+	@.ci/lint-schemas
