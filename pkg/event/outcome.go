@@ -96,7 +96,7 @@ type Decision struct {
 	POpen             float64   `json:"p_open"`
 	Fatigue           float64   `json:"fatigue"`
 	DelayCost         float64   `json:"delay_cost"`
-	Gates             []string  `json:"gates,omitzero"` // what forbade a release now
+	Gates             []string  `json:"gates,omitempty"` // what forbade a release now
 	RunnerUpMessageID string    `json:"runner_up_message_id,omitzero"`
 	Policy            string    `json:"policy,omitzero"`
 	PolicyVersion     string    `json:"policy_version,omitzero"`

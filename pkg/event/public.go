@@ -18,6 +18,50 @@ const (
 	TimingAt         = "at"
 )
 
+// What else a message says, with the default first.
+const (
+	ZoneUTC         = "utc" // send_at_zone
+	ZoneUser        = "user"
+	QuietRespect    = "respect" // quiet_hours
+	QuietBypass     = "bypass"
+	AtDeadlineSend  = "send" // at_deadline
+	AtDeadlineDrop  = "drop"
+	AmbiguousDrop   = "drop" // on_ambiguous
+	AmbiguousResend = "resend"
+	DevicesActive   = "active" // devices
+	DevicesAll      = "all"
+	DevicesLastUsed = "last_used"
+)
+
+// Kinds of a receipt.
+const (
+	ReceiptDelivered = "delivered"
+	ReceiptDisplayed = "displayed"
+	ReceiptOpened    = "opened"
+	ReceiptDismissed = "dismissed"
+	ReceiptConverted = "converted"
+	ReceiptDisabled  = "disabled"
+)
+
+// Platforms, push services, forms of an address, and what the person allows.
+const (
+	PlatformIOS     = "ios"
+	PlatformAndroid = "android"
+	PlatformWeb     = "web"
+
+	ChannelAPNs    = "apns"
+	ChannelFCM     = "fcm"
+	ChannelWebPush = "webpush"
+
+	AddressToken        = "token"        // APNs, FCM
+	AddressFID          = "fid"          // FCM: Firebase installation id
+	AddressSubscription = "subscription" // Web Push: the PushSubscription as JSON
+
+	PermissionGranted     = "granted"
+	PermissionProvisional = "provisional"
+	PermissionDenied      = "denied"
+)
+
 // Message is a push that an app asks for.
 type Message struct {
 	MessageID      string    `json:"message_id" cbor:"1,keyasint"` // ≤128 B; also the idempotency key

@@ -1,25 +1,29 @@
 package event
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Duration is a length of time in Go's notation: "90m", "24h".
 type Duration time.Duration
 
-// MarshalText writes the Go notation.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+// AppendText writes the Go notation.
+func (d Duration) AppendText(b []byte) ([]byte, error) {
+	return append(b, time.Duration(d).String()...), nil
+}
+
+// MarshalText writes the Go notation, for encoders of configuration.
+func (d Duration) MarshalText() ([]byte, error) { return d.AppendText(nil) }
 
 // UnmarshalText reads the Go notation.
 func (d *Duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
 	if err != nil {
-		return fmt.Errorf("want a duration such as \"90m\" or \"24h\"")
+		return errDuration
 	}
 	*d = Duration(v)
 	return nil
@@ -28,20 +32,30 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // LocalTime is a time of day in minutes since midnight, written "HH:MM".
 type LocalTime int16
 
-// MarshalText writes "HH:MM".
-func (l LocalTime) MarshalText() ([]byte, error) {
-	return fmt.Appendf(nil, "%02d:%02d", int(l)/60, int(l)%60), nil
+// AppendText writes "HH:MM".
+func (l LocalTime) AppendText(b []byte) ([]byte, error) {
+	h, m := byte(l/60), byte(l%60)
+	return append(b, '0'+h/10, '0'+h%10, ':', '0'+m/10, '0'+m%10), nil
 }
+
+// MarshalText writes "HH:MM", for encoders of configuration.
+func (l LocalTime) MarshalText() ([]byte, error) { return l.AppendText(nil) }
 
 // UnmarshalText reads "HH:MM", 00:00 to 23:59.
 func (l *LocalTime) UnmarshalText(b []byte) error {
-	h, m, ok := strings.Cut(string(b), ":")
-	hh, err1 := strconv.ParseUint(h, 10, 8)
-	mm, err2 := strconv.ParseUint(m, 10, 8)
-	if !ok || len(h) != 2 || len(m) != 2 || err1 != nil || err2 != nil || hh > 23 || mm > 59 {
-		return errors.New("want a time of day such as \"22:30\"")
+	if len(b) != 5 || b[2] != ':' {
+		return errLocal
 	}
-	*l = LocalTime(hh*60 + mm)
+	for _, i := range []int{0, 1, 3, 4} {
+		if b[i] < '0' || b[i] > '9' {
+			return errLocal
+		}
+	}
+	h, m := int(b[0]-'0')*10+int(b[1]-'0'), int(b[3]-'0')*10+int(b[4]-'0')
+	if h > 23 || m > 59 {
+		return errLocal
+	}
+	*l = LocalTime(h*60 + m)
 	return nil
 }
 
@@ -49,6 +63,22 @@ func (l *LocalTime) UnmarshalText(b []byte) error {
 type Window struct {
 	Start LocalTime `json:"start" cbor:"1,keyasint"`
 	End   LocalTime `json:"end" cbor:"2,keyasint"`
+}
+
+// UnmarshalJSONFrom wants both ends: an absent one must not read as midnight.
+func (w *Window) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	var v struct {
+		Start *LocalTime `json:"start"`
+		End   *LocalTime `json:"end"`
+	}
+	if err := json.UnmarshalDecode(dec, &v); err != nil {
+		return err
+	}
+	if v.Start == nil || v.End == nil {
+		return errWindow
+	}
+	w.Start, w.End = *v.Start, *v.End
+	return nil
 }
 
 // Contains says whether the minute of day m lies in the window; Start is in, End is not.
@@ -59,37 +89,41 @@ func (w Window) Contains(m LocalTime) bool {
 	return m >= w.Start || m < w.End
 }
 
-// Object is a JSON object that Kairos carries without looking into it.
+// Object is a JSON object that Kairos carries without looking into it, as it was written.
 type Object []byte
 
-// MarshalJSON returns the object as it came.
-func (o Object) MarshalJSON() ([]byte, error) {
+// MarshalJSONTo writes the object as it came.
+func (o Object) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if len(o) == 0 {
-		return []byte("{}"), nil
+		return enc.WriteValue(jsontext.Value("{}"))
 	}
-	return o, nil
+	return enc.WriteValue(jsontext.Value(o))
 }
 
-// UnmarshalJSON keeps a copy of the object.
-func (o *Object) UnmarshalJSON(b []byte) error {
-	if len(b) == 0 || b[0] != '{' {
-		return errors.New("want an object")
+// UnmarshalJSONFrom keeps a copy of the object.
+func (o *Object) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
 	}
-	*o = append((*o)[:0:0], b...)
+	if v.Kind() != jsontext.KindBeginObject {
+		return errObject
+	}
+	*o = Object(v.Clone())
 	return nil
 }
 
 // IsZero says that there is no object or an empty one.
 func (o Object) IsZero() bool { return len(o) == 0 || string(o) == "{}" }
 
-// Map decodes the object.
+// Map decodes the object: values are nil, bool, float64, string, []any and map[string]any.
 func (o Object) Map() (map[string]any, error) {
 	m := map[string]any{}
 	if len(o) == 0 {
 		return m, nil
 	}
 	if err := json.Unmarshal(o, &m); err != nil {
-		return nil, err
+		return nil, explain(o, err)
 	}
 	return m, nil
 }
@@ -100,27 +134,34 @@ type Scalar struct {
 	Number bool   `cbor:"2,keyasint,omitempty"`
 }
 
-// MarshalJSON writes the string or the number.
-func (s Scalar) MarshalJSON() ([]byte, error) {
+// MarshalJSONTo writes the string or the number.
+func (s Scalar) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if s.Number {
-		return []byte(s.Text), nil
+		return enc.WriteValue(jsontext.Value(s.Text))
 	}
-	return json.Marshal(s.Text)
+	return enc.WriteToken(jsontext.String(s.Text))
 }
 
-// UnmarshalJSON reads a string or a number.
-func (s *Scalar) UnmarshalJSON(b []byte) error {
-	var v any
-	if err := json.Unmarshal(b, &v); err != nil {
-		return err
-	}
-	switch v := v.(type) {
-	case string:
-		*s = Scalar{Text: v}
-	case float64:
-		*s = Scalar{Text: string(b), Number: true}
+// UnmarshalJSONFrom reads a string or a number.
+func (s *Scalar) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case jsontext.KindString:
+		tok, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		*s = Scalar{Text: tok.String()}
+	case jsontext.KindNumber:
+		v, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		*s = Scalar{Text: string(v), Number: true}
 	default:
-		return errors.New("want a string or a number")
+		if _, err := dec.ReadValue(); err != nil {
+			return err
+		}
+		return errScalar
 	}
 	return nil
 }
