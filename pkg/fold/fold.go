@@ -25,8 +25,12 @@ type Effect struct {
 
 // Stage is a fold: a pure step over the state S of one user and inputs I, and how both are encoded.
 type Stage[S, I any] struct {
-	Name    string // "enrich", "timing": consumer group, Redis keys, metrics
-	Input   topic.Topic
+	Name  string // "enrich", "timing": consumer group, Redis keys, metrics
+	Input topic.Topic
+	// Source is the topic whose offsets tell duplicates among the inputs. The zero Topic means Input itself; otherwise
+	// every input says in its kairos-cause header which record of Source it came of, and one of Source leads to at most
+	// one of Input. timing reads enriched and its Source is facts.
+	Source  topic.Topic
 	Journal topic.Topic
 	// Echo are the output topics whose records tell, after Redis was lost, what had been decided already.
 	Echo []topic.Topic
