@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 	_ "time/tzdata" // the same zones on every machine that has none of its own
-	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -51,9 +50,20 @@ func (r *rules) names(field string, list []string, limit int) {
 // name is an optional identifier: a key of Kafka and Redis, a path segment, a header; so no control characters.
 func (r *rules) name(field, v string, limit int) {
 	r.length(field, v, limit)
-	if strings.ContainsFunc(v, unicode.IsControl) {
+	if hasControl(v) {
 		r.fail(field, "must not contain control characters", seen(field, []byte(quote(v))))
 	}
+}
+
+// hasControl looks for U+0000 to U+001F and U+007F to U+009F in UTF-8.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c == 0x7f || c == 0xc2 && i+1 < len(s) && s[i+1] < 0xa0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *rules) length(field, v string, limit int) {

@@ -19,10 +19,10 @@ func (d Duration) AppendText(b []byte) ([]byte, error) {
 // MarshalText writes the Go notation, for encoders of configuration.
 func (d Duration) MarshalText() ([]byte, error) { return d.AppendText(nil) }
 
-// UnmarshalText reads the Go notation.
+// UnmarshalText reads the Go notation without a sign.
 func (d *Duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
-	if err != nil {
+	if err != nil || b[0] == '-' || b[0] == '+' {
 		return errDuration
 	}
 	*d = Duration(v)

@@ -1,9 +1,20 @@
 // Package topic declares every topic of Kairos once, in the order in which a message flows through them.
 package topic
 
+import (
+	"fmt"
+	"strings"
+)
+
+// DefaultPrefix of every topic name; an installation may have its own.
+const DefaultPrefix = "kairos."
+
+// MaxPartitions of a pipeline topic: the number of buckets that users are spread over.
+const MaxPartitions = 256
+
 // Topic is one Kafka topic as Kairos needs it to be.
 type Topic struct {
-	// Name without prefix, for example "facts.v1". The prefix (default "kairos.") is added by Set.
+	// Name without prefix, for example "facts.v1". Full adds the prefix.
 	Name string
 	// Retention in hours; 0 with Compact.
 	RetentionHours int
@@ -39,7 +50,43 @@ var Inputs = []Topic{InMessages, InEvents, InSignals, InReceipts, InDevices, InU
 // All topics in flow order, without their dead letter topics.
 var All = append(append([]Topic{}, Inputs...), Facts, Enriched, Decisions, Releases, Outcomes, Profiles, Holds, Models)
 
+const dlqSuffix = ".dlq"
+
 // DLQ is the dead letter topic of t.
 func (t Topic) DLQ() Topic {
-	return Topic{Name: t.Name + ".dlq", RetentionHours: 24 * 14, Doc: "records of " + t.Name + " that were refused"}
+	return Topic{Name: t.Name + dlqSuffix, RetentionHours: 24 * 14, Doc: "records of " + t.Name + " that were refused"}
+}
+
+// IsDLQ says that t is a dead letter topic.
+func (t Topic) IsDLQ() bool { return strings.HasSuffix(t.Name, dlqSuffix) }
+
+// Full is the name that Kafka knows.
+func (t Topic) Full(prefix string) string { return prefix + t.Name }
+
+// WithDLQs lists all topics in flow order, each followed by its dead letter topic.
+func WithDLQs() []Topic {
+	out := make([]Topic, 0, 2*len(All))
+	for _, t := range All {
+		out = append(out, t, t.DLQ())
+	}
+	return out
+}
+
+// ByName finds a topic, dead letter topics too, by its name without prefix.
+func ByName(name string) (Topic, bool) {
+	for _, t := range WithDLQs() {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Topic{}, false
+}
+
+// CheckPartitions says whether pipeline topics may have n partitions: with a power of two up to MaxPartitions, every
+// bucket of users lies in exactly one partition, and growing never splits a bucket.
+func CheckPartitions(n int) error {
+	if n < 1 || n > MaxPartitions || n&(n-1) != 0 {
+		return fmt.Errorf("pipeline topics need a power of two between 1 and %d as partition count (got %d)", MaxPartitions, n)
+	}
+	return nil
 }
