@@ -1,28 +1,130 @@
 package profile
 
 import (
+	"math"
 	"time"
 )
 
-// Hours of a week.
+// HoursOfWeek is the number of hours of a week.
 const HoursOfWeek = 168
 
-// Presence is the person's activity by local hour of week (Monday 00:00 is 0), decayed with a half-life of 8 weeks.
-// The counts are those of At.
+// Presence is the person's activity by local hour of week (Monday 00:00 is 0): in how many of those hours the person was
+// there, decayed with a half-life of 8 weeks. An hour counts once, however often the phone was unlocked in it.
+// An hour is put into the bin of the time zone that was known when it was folded.
 type Presence struct {
-	At time.Time `json:"at,omitzero" cbor:"1,keyasint,omitzero"`
-	// Since is the first sign of presence; with At it tells how many weeks the counts stand for.
-	Since time.Time `json:"since,omitzero" cbor:"2,keyasint,omitzero"`
-	// Bins are fixed-point counts (1/64), little-endian uint16, 336 bytes; empty for a person never seen.
-	Bins []byte `json:"bins,omitzero" cbor:"3,keyasint,omitempty"`
-	// LastHour is the hour (Unix time / 3600) counted last: presence counts at most once an hour.
-	LastHour int64 `json:"-" cbor:"4,keyasint,omitempty"`
+	// Since is the first sign of presence: it tells how many weeks the counts stand for.
+	Since time.Time `json:"since,omitzero"`
+	// Hour is the latest hour counted (Unix time / 3600).
+	Hour int64 `json:"hour,omitzero"`
+	// Counted has bit i set when hour Hour−i was counted. Not on the topic.
+	Counted uint64 `json:"-"`
+	// Bins are 168 fixed-point counts, 336 bytes, empty for a person never seen. Read them with Week.
+	Bins []byte `json:"bins,omitzero"`
 }
 
-// Response is how the person answered pushes, by local hour of day, decayed like Presence.
-type Response struct {
-	At        time.Time `json:"at,omitzero" cbor:"1,keyasint,omitzero"`
-	Sends     []byte    `json:"sends,omitzero" cbor:"2,keyasint,omitempty"` // 24 × uint16, 1/64
-	Opens     []byte    `json:"opens,omitzero" cbor:"3,keyasint,omitempty"`
-	Dismisses float32   `json:"dismisses,omitzero" cbor:"4,keyasint,omitempty"`
+// IsZero says that the person was never seen.
+func (p Presence) IsZero() bool { return len(p.Bins) == 0 }
+
+// Count takes in a sign of presence and says whether its hour counted: it does not when it was counted before or lies
+// Lateness hours or more before the newest, so that whether it was counted is no longer known.
+func (p *Presence) Count(at time.Time, loc *time.Location) bool {
+	h := unixHour(at)
+	latest := p.Hour
+	switch {
+	case p.IsZero():
+		latest, p.Hour, p.Counted = h, h, 0
+	case h > p.Hour:
+		latest = h
+	case h <= p.Hour-Lateness || p.Counted>>(p.Hour-h)&1 == 1:
+		return false
+	}
+	p.Bins = moved(p.Bins, HoursOfWeek, p.Hour, latest)
+	add(p.Bins, HourOfWeek(at, loc), weight(h, latest))
+	p.Counted = p.Counted<<min(latest-p.Hour, Lateness) | 1<<(latest-h)
+	p.Hour = latest
+	if p.Since.IsZero() || at.Before(p.Since) {
+		p.Since = at
+	}
+	return true
+}
+
+// Week is a probability for each local hour of the week.
+type Week [HoursOfWeek]float32
+
+// pseudoHours is the weight of each level of the shrinkage against the one below it.
+const pseudoHours = 24
+
+// Probabilities stay away from 0 and 1: no habit is certain.
+const (
+	minPresence = 0.005
+	maxPresence = 0.985
+)
+
+// Week is the chance that the person is there in each local hour of the week, as of now, given the global shape.
+// Each level is shrunk to the one before it with 24 pseudo-hours (timing.md §2):
+//
+//	user level        p₀[h] = g[h] · (C + 24ḡ) / (E + 24ḡ)           C counts, E expected under g
+//	user hour of day  p₁[h] = p₀[h] · (C_d + 24p̄_d) / (E_d + 24p̄_d)  over the 7 hours of week of that hour of day
+//	user hour of week p₂[h] = (c[h] + 24·p₁[h]) / (n + 24)           n decayed weeks since the first sign
+//
+// Without any history it is the global shape itself.
+func (p *Presence) Week(global *Week, now time.Time) Week {
+	if len(p.Bins) != 2*HoursOfWeek {
+		return *global
+	}
+	weeks := max(float64(Age(p.Since, now))/float64(HoursOfWeek*time.Hour), 1.0/HoursOfWeek)
+	n := (1 - math.Exp2(-weeks/8)) * 8 / math.Ln2
+	unit := scale(p.Hour, now)
+
+	var counts Week
+	var total, expected float64
+	for h := range counts {
+		counts[h] = float32(float64(get(p.Bins, h)) * unit)
+		total += float64(counts[h])
+		expected += float64(global[h])
+	}
+	mean := expected / HoursOfWeek
+	level := (total + pseudoHours*mean) / (n*expected + pseudoHours*mean)
+
+	week := *global
+	for d := range 24 {
+		var c, e float64
+		for h := d; h < HoursOfWeek; h += 24 {
+			week[h] *= float32(level)
+			c += float64(counts[h])
+			e += float64(week[h])
+		}
+		if e == 0 {
+			e = minPresence
+		}
+		daily := (c + pseudoHours*e/7) / (n*e + pseudoHours*e/7)
+		for h := d; h < HoursOfWeek; h += 24 {
+			v := (float64(counts[h]) + pseudoHours*float64(week[h])*daily) / (n + pseudoHours)
+			week[h] = float32(min(max(v, minPresence), maxPresence))
+		}
+	}
+	return week
+}
+
+// DefaultWeek is the global shape until one has been learned: the chance that a phone owner looks at the phone at least
+// once in a local hour. Waking hours around 0.6, a long evening, nights near 0.06, week-end mornings an hour and a half
+// later; on average 0.43. It is worth one day of the person's own history, so its details do not outlive a first week.
+func DefaultWeek() Week {
+	workday := [24]float32{
+		.20, .10, .06, .04, .05, .12, .32, .52, .58, .56, .56, .58,
+		.64, .60, .56, .57, .60, .64, .66, .67, .68, .67, .58, .38,
+	}
+	weekend := [24]float32{
+		.28, .17, .10, .06, .05, .07, .15, .30, .46, .56, .60, .61,
+		.62, .60, .58, .58, .59, .61, .63, .64, .65, .64, .58, .43,
+	}
+	var w Week
+	for h := range w {
+		if h < 5*24 {
+			w[h] = workday[h%24]
+		} else {
+			w[h] = weekend[h%24]
+		}
+	}
+	return w
 }
