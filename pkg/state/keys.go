@@ -1,10 +1,6 @@
-// Package state keeps the rolling state of users and devices in Redis: which keys there are, the scripts that change
-// them, and the fence that makes one owner the only writer. Redis is a view: everything here can be rebuilt from Kafka.
 package state
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Buckets is the number of hash tags that users are spread over. It is written to Redis at first start and never changes.
 const Buckets = 256
@@ -17,6 +13,15 @@ func Partition(key string, n int) int { return int(Murmur2([]byte(key))&0x7fffff
 
 // Tag is the Redis Cluster hash tag of a bucket: all keys of its users lie in one slot.
 func Tag(bucket int) string { return fmt.Sprintf("{b%03d}", bucket) }
+
+// UserKey holds the blob of one user in one stage: "{b017}:timing:app|user".
+func UserKey(stage, key string) string { return Tag(Bucket(key)) + ":" + stage + ":" + key }
+
+// FenceKey is the hash that says who owns a bucket and how far its states are: "{b017}:fence:timing".
+func FenceKey(stage string, bucket int) string { return Tag(bucket) + ":fence:" + stage }
+
+// DueKey is the sorted set of the users of a bucket that want a wake-up, by Unix milliseconds: "{b017}:due:timing".
+func DueKey(stage string, bucket int) string { return Tag(bucket) + ":due:" + stage }
 
 // Murmur2 is the hash of the Java Kafka client.
 func Murmur2(data []byte) uint32 {
