@@ -2,7 +2,7 @@
 SHELL      := /bin/bash
 MODULES    := pkg $(sort $(patsubst %/go.mod,%,$(wildcard services/*/go.mod)))
 SERVICES   := ingest enrich timing dispatch console
-TOOL       := go tool -modfile=$(CURDIR)/.tools/go.mod
+TOOL       := GOWORK=off go tool -modfile=$(CURDIR)/.tools/go.mod
 KAFKA_LIBS := $(CURDIR)/.cache/kafka/libs
 COUNT      ?= 3
 FLEET      ?= 25
