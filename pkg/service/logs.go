@@ -1,0 +1,38 @@
+package service
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `help:"Log from this level on: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	Format string `help:"json, text, or auto: text on a terminal." enum:"auto,json,text" default:"auto"`
+}
+
+// Logger writes to w as cfg says.
+func (cfg Log) Logger(w io.Writer, service string) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(cfg.Level)
+	if err != nil {
+		return zerolog.Nop(), fmt.Errorf("log-level: %w", err)
+	}
+	if cfg.Format == "text" || cfg.Format == "auto" && IsTerminal(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !IsTerminal(w)}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Str("service", service).Logger(), nil
+}
+
+// IsTerminal says whether w shows text to a person who wants colours.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
