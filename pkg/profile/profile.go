@@ -64,6 +64,9 @@ type Device struct {
 
 	// Deleted devices stay in the state for Lateness hours, so that an older record cannot bring them back. Never on the topic.
 	Deleted bool `json:"-"`
+	// DisabledAt is when the person switched pushes off; a registration that is older does not switch them on again.
+	// Never on the topic.
+	DisabledAt time.Time `json:"-"`
 	// PrunedAt and Pruned remember the address (as a hash) that a provider called dead, and when. Never on the topic.
 	PrunedAt time.Time `json:"-"`
 	Pruned   uint64    `json:"-"`
@@ -130,7 +133,9 @@ func (p *Profile) LastUsed() *Device {
 }
 
 // Reachable says whether a push may go to the device: it has an address and the person did not forbid it.
-func (d *Device) Reachable() bool { return d.Address != "" && d.Permission != "denied" && !d.Deleted }
+func (d *Device) Reachable() bool {
+	return d.Address != "" && d.Permission != event.PermissionDenied && !d.Deleted
+}
 
 func (d *Device) newer(o *Device) bool {
 	if !d.LastSeenAt.Equal(o.LastSeenAt) {
