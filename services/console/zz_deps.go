@@ -3,7 +3,7 @@
 package console
 
 import (
-	_ "github.com/stretchr/testify/require"
-	_ "github.com/rs/zerolog"
 	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/rs/zerolog"
+	_ "github.com/stretchr/testify/require"
 )

@@ -1,0 +1,164 @@
+// The page follows one event stream: a snapshot, then what changes. All text is set as text, never as markup.
+const MAX = 150; // rows kept per list
+const messages = new Map(); // key → message
+let fresh = new Set(), total = null, rows = [], skew = 0, dirty = false;
+
+const $ = (id) => document.getElementById(id);
+const key = (m) => JSON.stringify([m.app_id, m.user_id, m.message_id]);
+const count = new Intl.NumberFormat("en").format;
+const endings = ["sent", "expired", "cancelled", "suppressed", "superseded", "failed", "unknown", "control"];
+
+function el(tag, attrs, ...children) {
+  const e = document.createElement(tag);
+  for (const [k, v] of Object.entries(attrs ?? {})) e[k.startsWith("on") || k === "className" ? k : "title"] = v;
+  e.append(...children.filter((c) => c !== undefined && c !== null && c !== ""));
+  return e;
+}
+
+function span(ms) {
+  const s = Math.round(ms / 1000);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${String(s % 60).padStart(2, "0")} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
+  return `${(s / 86400).toFixed(1)} d`;
+}
+
+const now = () => Date.now() + skew;
+const clock = (t) => new Date(t).toLocaleTimeString([], { hour12: false });
+const badge = (type) => el("span", { className: `badge ${type}` }, type.replaceAll("_", " "));
+
+function local(m) {
+  const t = /T?(\d\d:\d\d)/.exec(m.local_time ?? "");
+  return el("td", { className: "who" }, m.user_id, el("small", {}, [t?.[1], m.time_zone].filter(Boolean).join(" ")));
+}
+
+function name(m) {
+  return el("td", { className: "id" },
+    el("button", { onclick: () => open(m) }, m.message_id),
+    el("small", {}, [m.campaign_id, m.category].filter(Boolean).join(" · ")));
+}
+
+function heldRow(m) {
+  const wake = m.next_wake_at ? Date.parse(m.next_wake_at) - now() : null;
+  return el("tr", { className: fresh.has(key(m)) ? "fresh" : "" }, name(m), local(m),
+    el("td", { className: "num" }, m.accepted_at ? span(Math.max(0, now() - Date.parse(m.accepted_at))) : ""),
+    el("td", { className: "num" }, m.state === "released" ? "sending" : wake === null ? "" : wake > 0 ? `in ${span(wake)}` : "now"),
+    el("td", { className: "why" }, ...(m.gates ?? []).map((g) => el("span", { className: "gate" }, g.replaceAll("_", " ") + " ")), m.why));
+}
+
+function endedRow(m) {
+  return el("tr", { className: fresh.has(key(m)) ? "fresh" : "" }, name(m), local(m),
+    el("td", { className: "num" }, span(m.hold_ms || (m.accepted_at && m.ended_at ? Math.max(0, Date.parse(m.ended_at) - Date.parse(m.accepted_at)) : 0))),
+    el("td", {}, badge(m.state), el("small", {}, (m.reason ?? "").replaceAll("_", " "))),
+    el("td", { className: "why" }, m.why));
+}
+
+function list(id, held, row, order) {
+  const all = [...messages.values()].filter((m) => m.held === held).sort(order);
+  for (const m of all.slice(MAX)) messages.delete(key(m));
+  const body = $(id), focused = body.contains(document.activeElement) ? document.activeElement.textContent : null;
+  body.replaceChildren(...all.slice(0, MAX).map(row));
+  if (focused) [...body.querySelectorAll("button")].find((b) => b.textContent === focused)?.focus({ preventScroll: true });
+  return Math.min(all.length, MAX);
+}
+
+function tiles() {
+  const t = total, shown = [["accepted", t.accepted], ["held", t.held]];
+  for (const e of endings) if (t.ended[e] || e === "sent") shown.push([e, t.ended[e] ?? 0]);
+  for (const a of ["opened", "dismissed", "ignored"]) if (t.after[a]) shown.push([a, t.after[a]]);
+  $("tiles").replaceChildren(...shown.map(([k, n]) => el("div", { className: k }, el("dt", {}, k), el("dd", {}, count(n)))));
+  const ended = Object.values(t.ended).reduce((a, b) => a + b, 0);
+  const broken = t.contradictions || t.orphans;
+  $("law").className = broken ? "broken" : "";
+  $("law").textContent = `accepted ${count(t.accepted)} = ended ${count(ended)} + held ${count(t.held)}` +
+    (broken ? ` — but ${t.contradictions} ended in two ways and ${t.orphans} came from nowhere` : " ✓ nothing lost");
+}
+
+function ledger() {
+  const used = endings.filter((e) => rows.some((r) => r.ended[e]));
+  const after = ["opened", "dismissed", "ignored"].filter((e) => rows.some((r) => r.after[e]));
+  const cells = (r) => [r.accepted, r.held, ...used.map((e) => r.ended[e] ?? 0), ...after.map((e) => r.after[e] ?? 0)];
+  const head = el("thead", {}, el("tr", {}, ...["app", "campaign"].map((h) => el("th", {}, h)),
+    ...["accepted", "held", ...used, ...after].map((h) => el("th", { className: "num" }, h))));
+  const body = rows.map((r) => el("tr", {}, el("td", {}, r.app_id), el("td", {}, r.campaign_id || "(none)"),
+    ...cells(r).map((n) => el("td", { className: "num" }, count(n)))));
+  $("ledger").replaceChildren(head, el("tbody", {}, ...body));
+}
+
+function render() {
+  if (!total || document.hidden) return;
+  tiles();
+  ledger();
+  const by = (f) => (a, b) => f(b) - f(a);
+  const held = list("held", true, heldRow, (a, b) => (Date.parse(a.next_wake_at ?? "9999-01-01") - Date.parse(b.next_wake_at ?? "9999-01-01")) || (a.message_id < b.message_id ? -1 : 1));
+  const ended = list("ended", false, endedRow, by((m) => Date.parse(m.ended_at ?? m.changed_at)));
+  const all = Object.values(total.ended).reduce((a, b) => a + b, 0);
+  $("held-count").textContent = held < total.held ? `${held} of ${count(total.held)}, next look first` : "next look first";
+  $("ended-count").textContent = ended < all ? `the latest ${ended} of ${count(all)}` : "latest first";
+  $("empty").hidden = total.accepted > 0;
+  fresh = new Set();
+}
+
+function connect() {
+  const source = new EventSource("console/events");
+  source.onmessage = (e) => {
+    const u = JSON.parse(e.data);
+    skew = Date.parse(u.now) - Date.now();
+    if (u.reset) messages.clear();
+    for (const m of u.messages ?? []) {
+      if (!u.reset) fresh.add(key(m));
+      messages.set(key(m), m);
+    }
+    total = u.total;
+    rows = u.rows ?? [];
+    $("live").textContent = "live";
+    $("live").className = "on";
+    if (!dirty) {
+      dirty = true;
+      requestAnimationFrame(() => { dirty = false; render(); });
+    }
+  };
+  source.onerror = () => { $("live").textContent = "reconnecting…"; $("live").className = ""; };
+}
+
+function bars(d) {
+  const top = Math.max(d.score, d.value_of_waiting, 1e-9);
+  const bar = (cls, v, label) => {
+    const width = Math.max(1, Math.round(110 * Math.max(0, v) / top));
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("width", width); svg.setAttribute("height", 8); svg.setAttribute("aria-hidden", "true");
+    const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    rect.setAttribute("width", "100%"); rect.setAttribute("height", "100%"); rect.setAttribute("rx", 2); rect.setAttribute("class", cls);
+    svg.append(rect);
+    return el("span", {}, svg, `${v.toPrecision(3)} ${label}`);
+  };
+  return el("div", { className: "bars" }, bar("now", d.score, "now"), bar("later", d.value_of_waiting, "waiting"));
+}
+
+async function open(m) {
+  const path = [m.app_id, m.user_id, m.message_id].map(encodeURIComponent).join("/");
+  const answer = await fetch(`console/messages/${path}`);
+  $("detail-title").textContent = m.message_id;
+  const d = answer.ok ? await answer.json() : { ...m, outcomes: [], decisions: [] };
+  const facts = [["App", d.app_id], ["Person", d.user_id], ["Campaign", d.campaign_id], ["Category", d.category], ["Priority", d.priority],
+    ["State", d.state + (d.reason ? `: ${d.reason}` : "")], ["Accepted", d.accepted_at && clock(d.accepted_at)],
+    ["Held for", d.ended_at ? span(Date.parse(d.ended_at) - Date.parse(d.accepted_at)) : d.accepted_at && span(now() - Date.parse(d.accepted_at))],
+    ["Their time", [d.local_time, d.time_zone].filter(Boolean).join(" ")], ["Next look", d.next_wake_at && clock(d.next_wake_at)]];
+  $("facts").replaceChildren(...facts.filter(([, v]) => v).map(([k, v]) => el("div", {}, el("dt", {}, k), el("dd", {}, v))));
+  $("life").replaceChildren(...d.outcomes.map((o) => el("li", {}, badge(o.type), " ", clock(o.occurred_at), " ",
+    el("small", {}, [o.reason, o.channel, o.device_id].filter(Boolean).join(" · ")))));
+  $("decisions").replaceChildren(...d.decisions.toReversed().map((x) => {
+    const features = Object.entries(x).filter(([k]) => k.startsWith("f_")).map(([k, v]) => `${k.slice(2)} = ${Number(v).toPrecision(4)}`).join("\n");
+    return el("tr", {}, el("td", { className: "num" }, clock(x.occurred_at)), el("td", {}, x.trigger), el("td", {}, badge(x.action)),
+      el("td", { title: features }, bars(x)), el("td", {}, ...(x.gates ?? []).map((g) => el("span", { className: "gate" }, g.replaceAll("_", " ") + " "))),
+      el("td", { className: "why" }, x.why));
+  }));
+  $("detail").showModal();
+}
+
+$("try").textContent = `curl -X POST ${location.origin}/v1/messages -H 'Authorization: Bearer demo' -H 'Content-Type: application/json' \\
+  -d '{"message_id":"hello-1","user_id":"phone-01","title":"Hello","body":"At the right moment","timing":"best_moment"}'`;
+$("detail").addEventListener("click", (e) => { if (e.target === $("detail")) $("detail").close(); });
+document.addEventListener("visibilitychange", render);
+setInterval(render, 1000);
+connect();
