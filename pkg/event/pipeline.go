@@ -91,4 +91,5 @@ type Release struct {
 	PolicyVersion string    `json:"policy_version,omitzero"`
 	ModelVersion  string    `json:"model_version,omitzero"`
 	TimeZone      string    `json:"time_zone,omitzero"`
+	InApp         bool      `json:"in_app,omitzero"` // the person is in the app: a hint for it, no notification
 }

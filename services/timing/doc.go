@@ -1,1 +1,20 @@
+// Package timing decides when a push is worth most to the person who gets it: it holds messages, evaluates them at every
+// change of what is known, and releases each at its moment.
+//
+// Everything that decides is pure: Engine.Step and Engine.Wake fold one person's log into Holds and return what is to be
+// published. They read no clock, do no I/O and log nothing; the shell is pkg/fold. The same Engine runs in the service, in
+// kairos replay and in the simulator.
+//
+//	engine.go    the step: which record does what
+//	accept.go    messages, revisions, cancels
+//	evaluate.go  the joint evaluation of a person's held messages
+//	plan.go      optimal stopping against the deadline
+//	answers.go   what dispatch and the phone say afterwards
+//	score/       what a release is worth now
+//	policy/      the policy file and the gates
+//
+// It is not the sender: a release is a decision on a topic. It does not learn: a score.Model comes from outside.
+//
+//	held ──► released ──► sent ──► closed (opened | dismissed | ignored) ──► forgotten
+//	  └────► expired | cancelled | suppressed | superseded | control ──────► forgotten
 package timing

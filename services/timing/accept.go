@@ -1,0 +1,217 @@
+package timing
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/timing/policy"
+)
+
+// Reasons of outcomes that timing says.
+const (
+	reasonRevised        = "revised"
+	reasonCancel         = "cancel"
+	reasonErased         = "erased"
+	reasonOptedOut       = "opted_out"
+	reasonBadCondition   = "precondition_invalid"
+	reasonDeadline       = "deadline"
+	reasonEnded          = "already_ended"
+	reasonMoment         = "moment"
+	reasonNow            = "now"
+	reasonAt             = "at"
+	reasonExplore        = "exploration"
+	reasonInApp          = "in_app_hint"
+	reasonWindow         = "attribution_window"
+	reasonEventPrefix    = "event:"
+	reasonPrecondition   = "precondition"
+	reasonBeforeItCloses = "before_gate_closes"
+)
+
+// accept takes in a message: a new one, a revision, or one seen before.
+func (t *turn) accept(m *event.Message, received time.Time) {
+	if m.Priority == "" {
+		m.Priority = event.Promotional
+	}
+	if m.Timing == "" {
+		m.Timing = event.TimingBestMoment
+	}
+	if received.IsZero() || received.After(t.now) {
+		received = t.now
+	}
+	id := fnv1a(m.MessageID)
+	if i := t.h.held(m.MessageID); i >= 0 {
+		if m.Revision > t.h.Held[i].Message.Revision {
+			t.revise(i, m, received)
+		}
+		return
+	}
+	if o := t.h.out(m.MessageID); o != nil && (m.Revision <= o.Message.Revision || !o.Closed) {
+		if m.Revision > o.Message.Revision {
+			t.replace(o, m, received)
+		}
+		return
+	}
+	if e := remembered(t.h.Ended, id, t.now); e != nil {
+		if m.Revision > e.Revision {
+			e.Revision = m.Revision
+			row := t.row(m, event.OutcomeRejected)
+			row.Reason = reasonEnded
+			t.say(row, false)
+		}
+		return
+	}
+
+	draw := policy.Explore(t.policy.For(m.Category).Exploration, t.h.App, t.h.User, m)
+	t.h.Held = append(t.h.Held, Held{Message: *m, AcceptedAt: received, Deadline: t.deadline(m, received), Draw: draw})
+	accepted := t.row(m, event.OutcomeAccepted)
+	accepted.Arm, accepted.Propensity = draw.Arm, draw.Propensity
+	t.say(accepted, false)
+	t.admit(len(t.h.Held) - 1)
+}
+
+// replace holds a revision of a notification that is out and unanswered. It is no new message to the person, so it does
+// not wait for a moment, and no arm is drawn for it; the gates still bind it.
+func (t *turn) replace(o *Out, m *event.Message, received time.Time) {
+	m.Timing = event.TimingNow
+	t.h.Held = append(t.h.Held, Held{
+		Message: *m, AcceptedAt: o.AcceptedAt, Deadline: t.deadline(m, received), Held: true,
+		Draw: policy.Draw{Arm: policy.ArmFixed, Propensity: 1},
+	})
+	row := t.row(m, event.OutcomeHeld)
+	row.Reason = reasonRevised
+	t.say(row, false)
+	t.admit(len(t.h.Held) - 1)
+}
+
+// admit ends a message at once if it may not be held; otherwise it supersedes what it replaces.
+func (t *turn) admit(i int) {
+	h := &t.h.Held[i]
+	m := &h.Message
+	switch {
+	case remembered(t.h.Cancels, cancelHash("id", m.MessageID), t.now) != nil,
+		m.CancelKey != "" && remembered(t.h.Cancels, cancelHash("key", m.CancelKey), t.now) != nil:
+		t.end(i, event.OutcomeCancelled, reasonCancel)
+		return
+	case slices.Contains(t.p.OptedOut, m.Category) && m.Category != "":
+		t.end(i, event.OutcomeSuppressed, reasonOptedOut)
+		return
+	case m.Precondition != "" && !t.terms.valid(m.Precondition):
+		t.end(i, event.OutcomeSuppressed, reasonBadCondition)
+		return
+	}
+	if m.CollapseKey == "" {
+		return
+	}
+	id := m.MessageID
+	for j := len(t.h.Held) - 1; j >= 0; j-- {
+		if o := &t.h.Held[j].Message; o.CollapseKey == m.CollapseKey && o.MessageID != id {
+			t.end(j, event.OutcomeSuperseded, id)
+			m = &t.h.Held[t.h.held(id)].Message // end has moved it
+		}
+	}
+}
+
+// revise replaces a held message in place. Its arm and the time of its first acceptance stay.
+func (t *turn) revise(i int, m *event.Message, received time.Time) {
+	h := &t.h.Held[i]
+	*h = Held{Message: *m, AcceptedAt: h.AcceptedAt, Deadline: t.deadline(m, received), Draw: h.Draw, Held: true}
+	row := t.row(m, event.OutcomeHeld)
+	row.Reason = reasonRevised
+	t.say(row, false)
+	t.admit(i)
+}
+
+// deadline of a message: its own, or the category's time after it could first go.
+func (t *turn) deadline(m *event.Message, received time.Time) time.Time {
+	if !m.Deadline.IsZero() {
+		return m.Deadline.UTC()
+	}
+	from := received
+	for _, at := range []time.Time{m.NotBefore, t.sendAt(m)} {
+		if at.After(from) {
+			from = at
+		}
+	}
+	return from.Add(time.Duration(t.policy.For(m.Category).Deadline)).UTC()
+}
+
+// sendAt is the instant that the sender fixed; zero if none.
+func (t *turn) sendAt(m *event.Message) time.Time {
+	switch {
+	case m.Timing != event.TimingAt:
+		return time.Time{}
+	case m.SendAtZone == event.ZoneUser:
+		return policy.LocalInstant(m.SendAt, t.loc)
+	default:
+		return m.SendAt.UTC()
+	}
+}
+
+func cancelHash(kind, id string) uint64 { return fnv1a(kind + "\x00" + id) }
+
+// cancel ends what is held under the id or key, and remembers it: a message that comes after its cancel ends at once.
+func (t *turn) cancel(c *event.Cancel) {
+	hash := cancelHash("id", c.MessageID)
+	if c.CancelKey != "" {
+		hash = cancelHash("key", c.CancelKey)
+	}
+	t.h.Cancels = remember(t.h.Cancels, Memory{Hash: hash, Until: t.now.Add(time.Duration(t.policy.DedupeWindow)).Unix()})
+	t.keep(time.Duration(t.policy.DedupeWindow))
+	for i := len(t.h.Held) - 1; i >= 0; i-- {
+		m := &t.h.Held[i].Message
+		if c.MessageID != "" && m.MessageID == c.MessageID || c.CancelKey != "" && m.CancelKey == c.CancelKey {
+			t.end(i, event.OutcomeCancelled, reasonCancel)
+		}
+	}
+}
+
+// cancelOn ends the messages that an event of the person makes pointless.
+func (t *turn) cancelOn(name string) {
+	for i := len(t.h.Held) - 1; i >= 0; i-- {
+		if slices.Contains(t.h.Held[i].Message.CancelOn, name) {
+			t.end(i, event.OutcomeCancelled, reasonEventPrefix+name)
+		}
+	}
+}
+
+// end closes a held message with a terminal outcome.
+func (t *turn) end(i int, typ, reason string) { t.endAfter(i, typ, reason, nil) }
+
+// endAfter closes a held message with a terminal outcome, by a decision.
+func (t *turn) endAfter(i int, typ, reason string, d *event.Decision) {
+	h := &t.h.Held[i]
+	row := t.row(&h.Message, typ)
+	row.Reason = reason
+	row.Arm, row.Propensity = h.Draw.Arm, h.Draw.Propensity
+	row.HoldMS = t.now.Sub(h.AcceptedAt).Milliseconds()
+	if d != nil {
+		row.DecisionID = d.DecisionID
+	}
+	if typ == event.OutcomeControl {
+		row.Features = d.Features
+	}
+	t.say(row, true)
+	t.forget(t.take(i))
+}
+
+// take removes a message from the held ones.
+func (t *turn) take(i int) *event.Message {
+	m := t.h.Held[i].Message
+	t.h.Held = slices.Delete(t.h.Held, i, i+1)
+	return &m
+}
+
+// forget keeps of a message that is over only that it was.
+func (t *turn) forget(m *event.Message) {
+	window := time.Duration(t.policy.DedupeWindow)
+	t.h.Ended = remember(t.h.Ended, Memory{Hash: fnv1a(m.MessageID), Revision: m.Revision, Until: t.now.Add(window).Unix()})
+	t.keep(window)
+}
+
+// keep holds the state for at least d from now.
+func (t *turn) keep(d time.Duration) {
+	if at := t.now.Add(d).Truncate(time.Second).Add(time.Second); at.After(t.h.Forget) {
+		t.h.Forget = at
+	}
+}

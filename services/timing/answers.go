@@ -1,0 +1,102 @@
+package timing
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+)
+
+// result takes in what dispatch came to with one device of a release.
+func (t *turn) result(r *event.Result) {
+	o := t.h.out(r.MessageID)
+	if o == nil || o.Message.Revision != r.Revision || o.Release == nil {
+		return // a late answer of an earlier attempt, or of a revision that was replaced
+	}
+	switch r.Status {
+	case event.ResultSent:
+		o.Sent = true
+	case event.ResultUnknown:
+		o.Doubt = true
+	}
+	if !r.Final {
+		return
+	}
+	o.Release, o.RetryAt = nil, time.Time{}
+	switch {
+	case o.Sent:
+		t.tire(o.Message.Category)
+	case !o.Doubt: // nobody got it: the slot is free again
+		id := fnv1a(o.Message.MessageID)
+		t.h.Sends = slices.DeleteFunc(t.h.Sends, func(s Send) bool { return s.Message == id })
+		t.forget(&o.Message)
+		t.drop(o)
+	}
+}
+
+// drop forgets a released message.
+func (t *turn) drop(o *Out) {
+	id := o.Message.MessageID
+	t.h.Out = slices.DeleteFunc(t.h.Out, func(x Out) bool { return x.Message.MessageID == id })
+}
+
+// outcomeOf says which outcome a receipt is.
+var outcomeOf = map[string]string{
+	event.ReceiptDelivered: event.OutcomeDelivered,
+	event.ReceiptDisplayed: event.OutcomeDisplayed,
+	event.ReceiptOpened:    event.OutcomeOpened,
+	event.ReceiptDismissed: event.OutcomeDismissed,
+	event.ReceiptConverted: event.OutcomeConverted,
+	event.ReceiptDisabled:  event.OutcomeDisabled,
+}
+
+// receipt takes in what became of a push on the device. One for a message that is forgotten still becomes a row, of what
+// the receipt itself says.
+func (t *turn) receipt(r *event.Receipt) {
+	o := t.h.out(r.MessageID)
+	if o == nil {
+		row := t.row(&event.Message{MessageID: r.MessageID}, outcomeOf[r.Kind])
+		t.device(&row, r.DeviceID)
+		row.OccurredAt, row.OccurredAtMS = r.OccurredAt.UTC(), r.OccurredAt.UnixMilli()
+		t.say(row, false)
+		return
+	}
+	said := uint32(fnv1a(r.Kind + "\x00" + r.DeviceID)) //nolint:gosec // a hash: any 32 bits of it will do
+	if slices.Contains(o.Said, said) {
+		return
+	}
+	o.Said = append(o.Said, said)
+	row := t.answer(o, outcomeOf[r.Kind])
+	t.device(&row, r.DeviceID)
+	row.OccurredAt, row.OccurredAtMS = r.OccurredAt.UTC(), r.OccurredAt.UnixMilli()
+	if closes := r.Kind == event.ReceiptOpened || r.Kind == event.ReceiptDismissed; closes && !o.Closed {
+		row.Features, o.Features, o.Closed = o.Features, nil, true
+	}
+	switch r.Kind {
+	case event.ReceiptOpened:
+		t.opened(o.Message.Category)
+	case event.ReceiptDismissed, event.ReceiptDisabled:
+		t.dismissed(o.Message.Category)
+	}
+	t.say(row, false)
+}
+
+// overdue says releases again that dispatch has not answered, and closes what nobody answered.
+func (t *turn) overdue() {
+	for i := len(t.h.Out) - 1; i >= 0; i-- {
+		o := &t.h.Out[i]
+		switch {
+		case o.Release != nil && !t.now.Before(o.RetryAt):
+			o.RetryAt = t.now.Add(time.Duration(t.policy.AnswerTimeout))
+			t.publish(*o.Release)
+		case o.Release == nil && !t.now.Before(o.Until):
+			if !o.Closed {
+				row := t.answer(o, event.OutcomeIgnored)
+				row.Reason, row.Features = reasonWindow, o.Features
+				t.say(row, false)
+			}
+			t.forget(&o.Message)
+			t.h.Out = slices.Delete(t.h.Out, i, i+1)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package timing
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/fold"
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/topic"
+	"github.com/kairos-push/kairos/services/timing/policy"
+	"github.com/kairos-push/kairos/services/timing/score"
+)
+
+// Engine is the policy and the model that decide, with the scratch memory to do it. It is safe for concurrent use, and
+// what it returns depends on the arguments and the model alone.
+type Engine struct {
+	policy  policy.Policy
+	week    profile.Week
+	model   atomic.Pointer[score.Model]
+	scratch sync.Pool
+	terms   *conditions
+}
+
+// NewEngine decides by the policy, with the built-in model until SetModel.
+func NewEngine(p policy.Policy) *Engine {
+	e := &Engine{policy: p, week: profile.DefaultWeek(), terms: newConditions()}
+	e.scratch.New = func() any { return new(workspace) }
+	e.SetModel(score.Default())
+	return e
+}
+
+// SetModel replaces the model from the next evaluation on.
+func (e *Engine) SetModel(m *score.Model) { e.model.Store(m) }
+
+// Policy is the policy that the engine follows.
+func (e *Engine) Policy() policy.Policy { return e.policy }
+
+// What made an evaluation happen.
+const (
+	triggerArrival = "arrival"
+	triggerSignal  = "signal"
+	triggerEvent   = "event" // also a change of the user's or a device's record
+	triggerWake    = "wake"
+	triggerReceipt = "receipt" // also the answer of a provider
+)
+
+// turn is one step or wake-up in progress.
+type turn struct {
+	*Engine
+	h       *Holds
+	p       *profile.Profile
+	loc     *time.Location
+	now     time.Time
+	model   *score.Model
+	effects []fold.Effect
+}
+
+func (e *Engine) turn(h *Holds, p *profile.Profile, now time.Time) *turn {
+	if p == nil {
+		p = &profile.Profile{}
+	}
+	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model.Load()}
+}
+
+// Step folds one record of the person's log into the holds.
+func (e *Engine) Step(h *Holds, in *profile.Enriched, now time.Time) (*Holds, []fold.Effect) {
+	f := &in.Fact
+	if f.User != nil && f.User.Erase {
+		return e.erase(h, in, now)
+	}
+	t := e.turn(h, &in.Profile, now)
+	t.observe()
+	h.Profile = &in.Profile
+	switch f.Kind {
+	case event.KindMessage:
+		t.accept(f.Message, f.ReceivedAt)
+		t.evaluate(triggerArrival)
+	case event.KindCancel:
+		t.cancel(f.Cancel)
+		t.evaluate(triggerEvent)
+	case event.KindEvent:
+		t.cancelOn(f.Event.Name)
+		t.evaluate(triggerEvent)
+	case event.KindSignal:
+		t.evaluate(triggerSignal)
+	case event.KindResult:
+		t.result(f.Result)
+		t.evaluate(triggerReceipt)
+	case event.KindReceipt:
+		t.receipt(f.Receipt)
+		t.evaluate(triggerReceipt)
+	default: // the profile has taken in what a user or device record says
+		t.evaluate(triggerEvent)
+	}
+	return t.done()
+}
+
+// Wake does what has become due.
+func (e *Engine) Wake(h *Holds, now time.Time) (*Holds, []fold.Effect) {
+	t := e.turn(h, h.Profile, now)
+	t.observe()
+	t.overdue()
+	t.evaluate(triggerWake)
+	return t.done()
+}
+
+func (t *turn) done() (*Holds, []fold.Effect) {
+	t.h.trim(t.now, t.spacing())
+	return t.h, t.effects
+}
+
+// erase ends everything held and forgets the person.
+func (e *Engine) erase(h *Holds, in *profile.Enriched, now time.Time) (*Holds, []fold.Effect) {
+	t := e.turn(h, &in.Profile, now)
+	for len(h.Held) > 0 {
+		t.end(0, event.OutcomeCancelled, reasonErased)
+	}
+	return &Holds{App: h.App, User: h.User}, t.effects
+}
+
+// NewHolds is the state of a person never seen, by the key "app|user".
+func NewHolds(key string) *Holds {
+	app, user, _ := strings.Cut(key, "|")
+	return &Holds{App: app, User: user}
+}
+
+// Stage is the engine as a fold over the enriched topic.
+func Stage(e *Engine) fold.Stage[*Holds, *profile.Enriched] {
+	return fold.Stage[*Holds, *profile.Enriched]{
+		Name:    "timing",
+		Input:   topic.Enriched,
+		Source:  topic.Facts,
+		Journal: topic.Holds,
+		Echo:    []topic.Topic{topic.Releases, topic.Outcomes},
+		New:     NewHolds,
+		Decode: func(value []byte) (*profile.Enriched, error) {
+			in := &profile.Enriched{}
+			if err := event.Decode(value, in); err != nil {
+				return nil, err
+			}
+			return in, complete(&in.Fact)
+		},
+		EncodeState: EncodeHolds,
+		DecodeState: DecodeHolds,
+		Step:        e.Step,
+		Wake:        e.Wake,
+		Due:         (*Holds).Due,
+		Reconcile:   e.Reconcile,
+	}
+}
+
+// complete says whether the fact carries what its kind promises, so that Step need not ask.
+func complete(f *event.Fact) error {
+	ok := map[string]bool{
+		event.KindMessage: f.Message != nil,
+		event.KindCancel:  f.Cancel != nil,
+		event.KindEvent:   f.Event != nil,
+		event.KindSignal:  f.Signal != nil,
+		event.KindReceipt: f.Receipt != nil,
+		event.KindDevice:  f.Device != nil,
+		event.KindUser:    f.User != nil,
+		event.KindResult:  f.Result != nil,
+	}
+	if present, known := ok[f.Kind]; !known || !present {
+		return &event.Invalid{Field: "fact.kind", Rule: "must name the member that is set", Value: f.Kind}
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package timing
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/services/timing/policy"
+)
+
+// lead is how long before its deadline, or before a gate closes, a message goes at the latest: time for dispatch to send it and
+// for the provider to find the device.
+const lead = 30 * time.Second
+
+// appraisal is what one evaluation found out about one held message.
+type appraisal struct {
+	gates   policy.Gates
+	closed  policy.Set // what forbids a release now
+	targets []*profile.Device
+	end     time.Time // the last time at which it may go
+	wake    time.Time // when to look again if nothing happens
+	est     estimate
+	reason  string // why it may go now; "" if it should wait
+}
+
+// evaluate looks at all held messages of the person together. The best of those whose moment has come goes; the rest is
+// appraised again against the gap and the fatigue that it leaves.
+func (t *turn) evaluate(trigger string) {
+	t.withdraw()
+	if len(t.h.Held) == 0 {
+		return
+	}
+	ws := t.scratch.Get().(*workspace)
+	defer t.scratch.Put(ws)
+	var all []appraisal
+	for len(t.h.Held) > 0 {
+		all = t.appraiseAll(ws, all[:0])
+		if i := t.over(all); i >= 0 {
+			t.conclude(i, all, trigger)
+			continue
+		}
+		best := t.best(all)
+		if best < 0 {
+			break
+		}
+		t.release(best, all, trigger)
+	}
+	for i := range t.h.Held {
+		t.hold(i, all, trigger)
+	}
+}
+
+// withdraw ends what the person has opted out of since it was accepted.
+func (t *turn) withdraw() {
+	for i := len(t.h.Held) - 1; i >= 0; i-- {
+		if c := t.h.Held[i].Message.Category; c != "" && slices.Contains(t.p.OptedOut, c) {
+			t.end(i, event.OutcomeSuppressed, reasonOptedOut)
+		}
+	}
+}
+
+func (t *turn) appraiseAll(ws *workspace, all []appraisal) []appraisal {
+	ws.reset(t)
+	slots := t.slots()
+	for i := range t.h.Held {
+		all = append(all, t.appraise(ws, &t.h.Held[i], slots[i]))
+	}
+	t.ration(all)
+	for i := range all {
+		t.verdict(&t.h.Held[i], &all[i])
+	}
+	return all
+}
+
+// slots are the last times at which the messages may go so that each still can: those with one deadline go a minimum gap
+// apart, and the last of them at the deadline.
+func (t *turn) slots() []time.Time {
+	slots := make([]time.Time, len(t.h.Held))
+	order := make([]int, len(t.h.Held))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return t.h.Held[b].Deadline.Compare(t.h.Held[a].Deadline) })
+	var next time.Time
+	for _, i := range order {
+		h := &t.h.Held[i]
+		slots[i] = h.Deadline
+		if h.Message.AtDeadline == event.AtDeadlineDrop {
+			continue
+		}
+		slots[i] = slots[i].Add(-lead)
+		if h.Message.Priority == event.Critical {
+			continue
+		}
+		if apart := next.Add(-time.Duration(t.policy.MinimumGap)); !next.IsZero() && apart.Before(slots[i]) {
+			slots[i] = apart
+		}
+		next = slots[i]
+	}
+	return slots
+}
+
+// appraise finds gates, targets and worth of one message.
+func (t *turn) appraise(ws *workspace, h *Held, slot time.Time) appraisal {
+	m := &h.Message
+	a := appraisal{}
+	var none policy.Set
+	a.targets, none = targets(t.p, m, t.now, time.Duration(t.policy.ActiveElsewhere))
+	a.gates = t.gates(ws, h, a.targets, none)
+	a.closed = a.gates.Closed(t.now)
+	a.end = slot
+	if m.AtDeadline != event.AtDeadlineDrop {
+		hard := a.gates.Only(^policy.Soft)
+		if last := hard.LastOpen(t.now, slot, lead); !last.IsZero() {
+			a.end = last
+		}
+	}
+	if a.end.Before(t.now) {
+		a.end = t.now
+	}
+	a.est = t.estimate(ws, h, &a)
+	return a
+}
+
+// ration lets the messages that compete for the last slots of a cap have them in the order of their worth.
+func (t *turn) ration(all []appraisal) {
+	within := func(left int, member func(*event.Message) bool) {
+		if left <= 0 {
+			return
+		}
+		var rivals []int
+		for i := range all {
+			if member(&t.h.Held[i].Message) && t.h.Held[i].Message.Priority != event.Critical {
+				rivals = append(rivals, i)
+			}
+		}
+		slices.SortStableFunc(rivals, func(a, b int) int { return t.order(all, a, b) })
+		for _, i := range rivals[min(left, len(rivals)):] {
+			all[i].gates.Bar(policy.Quota)
+			all[i].closed |= policy.Quota
+		}
+	}
+	promotional := func(m *event.Message) bool { return m.Priority == event.Promotional }
+	within(policy.CapLeft(t.policy.Caps, t.h.sends(func(s Send) bool { return s.Promotional }), t.now), promotional)
+	seen := map[string]bool{}
+	for i := range t.h.Held {
+		c := t.h.Held[i].Message.Category
+		caps := t.policy.For(c).Caps
+		if seen[c] || len(caps) == 0 {
+			continue
+		}
+		seen[c] = true
+		hash := categoryHash(c)
+		within(policy.CapLeft(caps, t.h.sends(func(s Send) bool { return s.Category == hash }), t.now),
+			func(m *event.Message) bool { return m.Category == c })
+	}
+}
+
+// order puts what is more urgent, then what is worth more, first.
+func (t *turn) order(all []appraisal, i, j int) int {
+	a, b := &t.h.Held[i], &t.h.Held[j]
+	if c := urgency(&b.Message) - urgency(&a.Message); c != 0 {
+		return c
+	}
+	switch x, y := all[i].est.worth(), all[j].est.worth(); {
+	case x > y:
+		return -1
+	case x < y:
+		return 1
+	default:
+		return a.AcceptedAt.Compare(b.AcceptedAt)
+	}
+}
+
+func urgency(m *event.Message) int {
+	switch {
+	case m.Priority == event.Critical:
+		return 2
+	case m.Timing != event.TimingBestMoment:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// verdict says whether a message should go now, and otherwise when to look again.
+func (t *turn) verdict(h *Held, a *appraisal) {
+	m := &h.Message
+	last := !t.now.Before(a.end) && m.AtDeadline != event.AtDeadlineDrop
+	switch {
+	case last && a.closed&^policy.Soft == 0:
+		a.reason = reasonDeadline
+		if a.end.Before(h.Deadline.Add(-lead)) {
+			a.reason = reasonBeforeItCloses
+		}
+	case a.closed != 0:
+	case m.Timing == event.TimingAt:
+		a.reason = reasonAt
+	case m.Timing == event.TimingNow, m.Priority == event.Critical:
+		a.reason = reasonNow
+	case h.Draw.Arm == policy.ArmImmediate, h.Draw.Arm == policy.ArmUniform:
+		a.reason = reasonExplore
+	case a.est.release:
+		a.reason = reasonMoment
+	}
+	if a.reason != "" {
+		return
+	}
+	a.wake = h.Deadline
+	sooner := func(at time.Time) {
+		if at.After(t.now) && at.Before(a.wake) {
+			a.wake = at
+		}
+	}
+	sooner(a.end)
+	if a.closed != 0 {
+		sooner(a.gates.NextOpen(t.now))
+	}
+	sooner(a.est.wake)
+}
+
+// over is a message that ends without a release: its deadline has come, or it is held out as a control.
+func (t *turn) over(all []appraisal) int {
+	for i := range all {
+		if h := &t.h.Held[i]; h.Draw.Arm == policy.ArmControl || !t.now.Before(h.Deadline) {
+			return i
+		}
+	}
+	return -1
+}
+
+// best is the message that goes now, -1 if none.
+func (t *turn) best(all []appraisal) int {
+	best := -1
+	for i := range all {
+		if all[i].reason != "" && (best < 0 || t.order(all, i, best) < 0) {
+			best = i
+		}
+	}
+	return best
+}

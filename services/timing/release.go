@@ -1,0 +1,196 @@
+package timing
+
+import (
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/timing/policy"
+)
+
+// decision is the row of an evaluation of one message.
+func (t *turn) decision(i int, all []appraisal, trigger, action string) event.Decision {
+	h, a := &t.h.Held[i], &all[i]
+	m := &h.Message
+	d := event.Decision{
+		DecisionID:     event.DecisionID(t.h.App, t.h.User, m.MessageID, m.Revision, trigger, t.now),
+		OccurredAt:     t.now,
+		OccurredAtMS:   t.now.UnixMilli(),
+		AppID:          t.h.App,
+		UserID:         t.h.User,
+		MessageID:      m.MessageID,
+		Revision:       m.Revision,
+		CampaignID:     m.CampaignID,
+		Category:       m.Category,
+		Priority:       m.Priority,
+		Trigger:        trigger,
+		Action:         action,
+		Score:          a.est.now,
+		ValueOfWaiting: a.est.wait,
+		PSeen:          a.est.pSeen,
+		POpen:          a.est.pOpen,
+		Fatigue:        a.est.fatigue,
+		DelayCost:      a.est.delayCost,
+		Gates:          a.closed.Names(),
+		Policy:         t.policy.Name,
+		PolicyVersion:  t.policy.Version(),
+		ModelVersion:   t.model.Version,
+		Arm:            h.Draw.Arm,
+		Propensity:     h.Draw.Propensity,
+		LocalTime:      t.now.In(t.loc).Format(localFormat),
+		TimeZone:       t.loc.String(),
+		Features:       a.est.features(),
+	}
+	if r := t.runnerUp(i, all); r >= 0 {
+		d.RunnerUpMessageID = t.h.Held[r].Message.MessageID
+	}
+	if action == event.ActionHold {
+		d.NextWakeAt, d.NextWakeAtMS = a.wake, millis(a.wake)
+	}
+	d.Why = t.why(h, a, action)
+	return d
+}
+
+// runnerUp is the best of the other messages, -1 if there is none.
+func (t *turn) runnerUp(i int, all []appraisal) int {
+	best := -1
+	for j := range all {
+		if j != i && (best < 0 || t.order(all, j, best) < 0) {
+			best = j
+		}
+	}
+	return best
+}
+
+// release sends a message on its way.
+func (t *turn) release(i int, all []appraisal, trigger string) {
+	h, a := &t.h.Held[i], &all[i]
+	m := h.Message
+	d := t.decision(i, all, trigger, event.ActionRelease)
+	t.explain(d)
+	planned := t.now
+	if trigger == triggerWake && !h.WakeAt.IsZero() && h.WakeAt.Before(t.now) {
+		planned = h.WakeAt
+	}
+	r := event.Release{
+		ReleaseID:     event.ReleaseID(t.h.App, t.h.User, m.MessageID, m.Revision),
+		DecisionID:    d.DecisionID,
+		AppID:         t.h.App,
+		UserID:        t.h.User,
+		Message:       m,
+		AcceptedAt:    h.AcceptedAt,
+		PlannedAt:     planned,
+		ReleasedAt:    t.now,
+		Deadline:      h.Deadline,
+		Score:         a.est.now,
+		Arm:           h.Draw.Arm,
+		Propensity:    h.Draw.Propensity,
+		Policy:        t.policy.Name,
+		PolicyVersion: t.policy.Version(),
+		ModelVersion:  t.model.Version,
+		TimeZone:      t.loc.String(),
+		InApp:         t.inApp(&m),
+	}
+	for _, dev := range a.targets {
+		r.Targets = append(r.Targets, target(dev))
+	}
+	row := t.row(&m, event.OutcomeReleased)
+	row.Reason, row.DecisionID = a.reason, d.DecisionID
+	if r.InApp {
+		row.Reason = reasonInApp
+	}
+	row.Arm, row.Propensity = h.Draw.Arm, h.Draw.Propensity
+	row.HoldMS = t.now.Sub(h.AcceptedAt).Milliseconds()
+	row.LatenessMS = t.now.Sub(planned).Milliseconds()
+	t.say(row, true)
+	t.publish(r)
+
+	t.away(i, &r, d.Features)
+}
+
+// away moves a held message to the released ones.
+func (t *turn) away(i int, r *event.Release, features event.Features) {
+	h := t.h.Held[i]
+	m := t.take(i)
+	if old := t.h.out(m.MessageID); old != nil { // this is a revision of it
+		t.drop(old)
+	}
+	t.h.Out = append(t.h.Out, Out{
+		Message: event.Message{
+			MessageID: m.MessageID, Revision: r.Message.Revision, CampaignID: m.CampaignID, Category: m.Category, Priority: m.Priority,
+		},
+		Release:    r,
+		AcceptedAt: h.AcceptedAt,
+		ReleasedAt: r.ReleasedAt,
+		DecisionID: r.DecisionID,
+		Draw:       h.Draw,
+		Policy:     r.Policy,
+		Version:    r.PolicyVersion,
+		Model:      r.ModelVersion,
+		Features:   features,
+		RetryAt:    t.now.Add(time.Duration(t.policy.AnswerTimeout)),
+		Until:      t.now.Add(time.Duration(t.policy.AttributionWindow)),
+	})
+	if m.Priority != event.Critical {
+		t.h.Sends = append(t.h.Sends, Send{
+			Message: fnv1a(m.MessageID), Category: categoryHash(m.Category), At: t.now.UnixMilli(), Promotional: m.Priority == event.Promotional,
+		})
+	}
+	t.keep(time.Duration(t.policy.AttributionWindow))
+}
+
+// inApp says whether the message goes as a hint inside the app, because the person is in it.
+func (t *turn) inApp(m *event.Message) bool {
+	if t.policy.For(m.Category).Foreground != policy.ForegroundHint || !t.p.AllowsDeviceData() {
+		return false
+	}
+	for i := range t.p.Devices {
+		if t.p.Devices[i].Live.App.Fresh(t.now, time.Duration(t.policy.ForegroundFor)) == "foreground" {
+			return true
+		}
+	}
+	return false
+}
+
+// conclude ends a message that is over: its deadline has come, or it is a control.
+func (t *turn) conclude(i int, all []appraisal, trigger string) {
+	h, a := &t.h.Held[i], &all[i]
+	action, typ, reason := event.ActionExpire, event.OutcomeExpired, reasonDeadline
+	if gate := a.closed.First(); gate != "" {
+		reason = gate
+	}
+	if h.Draw.Arm == policy.ArmControl {
+		action, typ, reason = event.ActionSuppress, event.OutcomeControl, reasonExplore
+	}
+	d := t.decision(i, all, trigger, action)
+	t.explain(d)
+	t.endAfter(i, typ, reason, &d)
+}
+
+// hold keeps a message waiting, and says so if anything changed.
+func (t *turn) hold(i int, all []appraisal, trigger string) {
+	h, a := &t.h.Held[i], &all[i]
+	h.WakeAt = a.wake
+	rival := uint64(0)
+	if r := t.runnerUp(i, all); r >= 0 && t.order(all, r, i) < 0 {
+		rival = fnv1a(t.h.Held[r].Message.MessageID)
+	}
+	moved := a.wake.Sub(h.Plan).Abs()
+	if h.Said && h.Gates == a.closed && h.Rival == rival && moved < replanned {
+		return
+	}
+	if !h.Held {
+		row := t.row(&h.Message, event.OutcomeHeld)
+		row.Reason = a.closed.First()
+		if row.Reason == "" {
+			row.Reason = reasonMoment
+		}
+		row.Arm, row.Propensity = h.Draw.Arm, h.Draw.Propensity
+		t.say(row, false)
+		h.Held = true
+	}
+	h.Said, h.Gates, h.Rival, h.Plan = true, a.closed, rival, a.wake
+	t.explain(t.decision(i, all, trigger, event.ActionHold))
+}
+
+// replanned is how far a planned time moves before the plan counts as another one.
+const replanned = 5 * time.Minute

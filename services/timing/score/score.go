@@ -1,0 +1,5 @@
+package score
+
+type Model struct{ Version string }
+
+func Default() *Model { return &Model{Version: "default"} }
