@@ -42,8 +42,8 @@ func (p *Presence) Count(at time.Time, loc *time.Location) bool {
 	add(p.Bins, HourOfWeek(at, loc), weight(h, latest))
 	p.Counted = p.Counted<<min(latest-p.Hour, Lateness) | 1<<(latest-h)
 	p.Hour = latest
-	if p.Since.IsZero() || at.Before(p.Since) {
-		p.Since = at
+	if since := at.Truncate(time.Hour); p.Since.IsZero() || since.Before(p.Since) {
+		p.Since = since
 	}
 	return true
 }

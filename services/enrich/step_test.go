@@ -1,0 +1,396 @@
+package enrich
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/fold"
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+var t0 = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func after(d time.Duration) time.Time { return t0.Add(d) }
+
+// fact wraps a public record that is received at that time.
+func fact(at time.Time, body any) *event.Fact {
+	f := &event.Fact{AppID: "shop", UserID: "u1", ReceivedAt: at}
+	switch b := body.(type) {
+	case *event.Message:
+		f.Kind, f.Message = event.KindMessage, b
+	case *event.Cancel:
+		f.Kind, f.Cancel = event.KindCancel, b
+	case *event.Event:
+		f.Kind, f.Event = event.KindEvent, b
+	case *event.Signal:
+		f.Kind, f.Signal = event.KindSignal, b
+	case *event.Receipt:
+		f.Kind, f.Receipt = event.KindReceipt, b
+	case *event.Device:
+		f.Kind, f.Device = event.KindDevice, b
+	case *event.User:
+		f.Kind, f.User = event.KindUser, b
+	case *event.Result:
+		f.Kind, f.Result = event.KindResult, b
+	}
+	return f
+}
+
+var serial atomic.Int64 // ids of records, across parallel tests
+
+// signal observed when it is received.
+func signal(kind string, at time.Time, value ...event.Scalar) *event.Fact {
+	s := &event.Signal{SignalID: fmt.Sprint("s", serial.Add(1)), UserID: "u1", DeviceID: "d1", Kind: kind, ObservedAt: at}
+	if len(value) > 0 {
+		s.Value = value[0]
+	}
+	return fact(at, s)
+}
+
+func ownEvent(name string, at time.Time) *event.Fact {
+	return fact(at, &event.Event{EventID: fmt.Sprint("e", serial.Add(1)), UserID: "u1", DeviceID: "d1", Name: name, OccurredAt: at})
+}
+
+func device(at time.Time, address string) *event.Fact {
+	return fact(at, &event.Device{DeviceID: "d1", UserID: "u1", Platform: "ios", Channel: "apns", Address: address, UpdatedAt: at})
+}
+
+// feed folds facts into p, and returns the profile and all that was emitted.
+func feed(p *profile.Profile, facts ...*event.Fact) (*profile.Profile, []fold.Effect) {
+	var all, effects []fold.Effect
+	for _, f := range facts {
+		p, effects = Step(p, f, f.ReceivedAt)
+		all = append(all, effects...)
+	}
+	return p, all
+}
+
+func enriched(t *testing.T, e fold.Effect) *profile.Enriched {
+	t.Helper()
+	require.Equal(t, topic.Enriched, e.Topic)
+	require.NotEmpty(t, e.ID)
+	v, ok := e.Value.(*profile.Enriched)
+	require.True(t, ok)
+	return v
+}
+
+func TestEveryFactPassesOnceAndDuplicatesDoNot(t *testing.T) {
+	t.Parallel()
+	ev, sig := ownEvent("app_opened", t0), signal(event.SignalUnlocked, t0)
+	rec := fact(t0, &event.Receipt{ReceiptID: "r", MessageID: "m", UserID: "u1", DeviceID: "d1", Kind: "opened", OccurredAt: t0})
+	for _, c := range []struct {
+		name string
+		fact *event.Fact
+		want int // effects of two deliveries
+	}{
+		{"event", ev, 1},
+		{"signal", sig, 1},
+		{"receipt", rec, 1},
+		{"message", fact(t0, &event.Message{MessageID: "m", UserID: "u1"}), 2},
+		{"cancel", fact(t0, &event.Cancel{MessageID: "m", UserID: "u1"}), 2},
+		{"result", fact(t0, &event.Result{MessageID: "m", Status: event.ResultSent, At: t0}), 2},
+		{"device", device(t0, "a"), 2},
+		{"user", fact(t0, &event.User{UserID: "u1", Cohort: "c"}), 2},
+		{"nothing at all", &event.Fact{Kind: "?"}, 2},
+	} {
+		p, effects := feed(&profile.Profile{}, c.fact, c.fact)
+		require.Len(t, effects, c.want, c.name)
+		e := enriched(t, effects[0])
+		require.Equal(t, *c.fact, e.Fact, c.name)
+		once, _ := feed(&profile.Profile{}, c.fact)
+		require.Equal(t, once, p, "%s: the second delivery changed the profile", c.name)
+	}
+}
+
+func TestLateReadingsDoNotMoveStateBack(t *testing.T) {
+	t.Parallel()
+	late := signal(event.SignalUnlocked, t0)
+	late.ReceivedAt = after(time.Hour)
+	p, effects := feed(&profile.Profile{}, signal(event.SignalLocked, after(10*time.Minute)), late)
+	require.Equal(t, "locked", p.Device("d1").Live.Lock.Value)
+	require.Equal(t, t0, p.Recency.UnlockAt, "but the late unlock is known to have been")
+	require.InDelta(t, 600, p.Recency.SessionSeconds, 0)
+	require.Equal(t, *late, enriched(t, effects[1]).Fact)
+}
+
+func TestEveryKindOfSignalHasItsReading(t *testing.T) {
+	t.Parallel()
+	text := func(s string) event.Scalar { return event.Scalar{Text: s} }
+	for _, c := range []struct {
+		kind  string
+		value event.Scalar
+		want  func(*profile.Live) profile.Reading
+		text  string
+	}{
+		{event.SignalUnlocked, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Lock }, "unlocked"},
+		{event.SignalLocked, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Lock }, "locked"},
+		{event.SignalScreenOn, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Screen }, "on"},
+		{event.SignalScreenOff, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Screen }, "off"},
+		{event.SignalAppForeground, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.App }, "foreground"},
+		{event.SignalAppBackground, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.App }, "background"},
+		{event.SignalChargingStarted, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Charging }, "on"},
+		{event.SignalChargingStopped, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Charging }, "off"},
+		{event.SignalBatteryLevel, event.Scalar{Text: "79.6", Number: true}, func(l *profile.Live) profile.Reading { return l.Battery }, "80"},
+		{event.SignalBatteryLevel, event.Scalar{Text: "900", Number: true}, func(l *profile.Live) profile.Reading { return l.Battery }, "100"},
+		{event.SignalBatteryLevel, event.Scalar{Text: "-1e9", Number: true}, func(l *profile.Live) profile.Reading { return l.Battery }, "0"},
+		{event.SignalBatteryLevel, text("full"), func(l *profile.Live) profile.Reading { return l.Battery }, ""},
+		{event.SignalHeadphonesConnected, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Headphones }, "on"},
+		{event.SignalHeadphonesDisconnected, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Headphones }, "off"},
+		{event.SignalMotion, text("walking"), func(l *profile.Live) profile.Reading { return l.Motion }, "walking"},
+		{event.SignalNetwork, text("wifi"), func(l *profile.Live) profile.Reading { return l.Network }, "wifi"},
+		{event.SignalRinger, text("silent"), func(l *profile.Live) profile.Reading { return l.Ringer }, "silent"},
+		{event.SignalDNDOn, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.DND }, "on"},
+		{event.SignalDNDOff, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.DND }, "off"},
+		{event.SignalCallStarted, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Call }, "started"},
+		{event.SignalCallEnded, event.Scalar{}, func(l *profile.Live) profile.Reading { return l.Call }, "ended"},
+		{event.SignalGeofenceEntered, text("home"), func(l *profile.Live) profile.Reading { return l.Geofence }, "entered:home"},
+		{event.SignalGeofenceExited, text("home"), func(l *profile.Live) profile.Reading { return l.Geofence }, "exited:home"},
+	} {
+		f := fact(t0, &event.Signal{SignalID: "x", UserID: "u1", DeviceID: "d1", Kind: c.kind, Value: c.value, ObservedAt: t0})
+		p, _ := feed(&profile.Profile{}, f)
+		require.Equal(t, c.text, c.want(&p.Device("d1").Live).Value, "%s %v", c.kind, c.value)
+	}
+}
+
+func TestAbsurdInputIsBentAndCounted(t *testing.T) {
+	t.Parallel()
+	future := signal(event.SignalUnlocked, after(400*24*time.Hour))
+	future.ReceivedAt = t0
+	p, _ := feed(&profile.Profile{}, future)
+	require.Equal(t, t0, p.Recency.UnlockAt)
+	require.EqualValues(t, 1, p.Clamped)
+
+	skewed := signal(event.SignalLocked, after(time.Minute))
+	skewed.ReceivedAt = t0
+	p, _ = feed(p, skewed)
+	require.Equal(t, t0, p.Recency.LockAt)
+	require.EqualValues(t, 1, p.Clamped, "a minute of skew is ordinary")
+
+	ancient := ownEvent("app_opened", time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC))
+	ancient.ReceivedAt = t0
+	p, _ = feed(p, ancient)
+	require.Equal(t, t0, p.Recency.AppEventAt)
+	require.EqualValues(t, 2, p.Clamped)
+
+	for i := range 10_000 {
+		p, _ = feed(p, signal(event.SignalUnlocked, after(time.Duration(i)*6*time.Millisecond)))
+	}
+	_, hour, _ := p.Recency.Unlocks(after(time.Minute))
+	require.LessOrEqual(t, hour, 200.0)
+	require.Greater(t, p.Clamped, uint32(9000))
+	_, hour, _ = p.Recency.Unlocks(after(7 * time.Hour))
+	require.Less(t, hour, 1.0, "forgotten within hours")
+}
+
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	no, yes := false, true
+	p, _ := feed(&profile.Profile{},
+		device(t0, "addr"), signal(event.SignalUnlocked, t0), signal(event.SignalMotion, t0, event.Scalar{Text: "still"}),
+		ownEvent("session_started", t0), ownEvent("session_ended", after(time.Minute)),
+		fact(t0, &event.Receipt{ReceiptID: "r", MessageID: "m", UserID: "u1", DeviceID: "d1", Kind: "opened", OccurredAt: t0}))
+	require.NotEmpty(t, p.Presence.Bins)
+
+	p, _ = feed(p, fact(after(time.Hour), &event.User{UserID: "u1", Consent: &event.Consent{DeviceData: &no}}))
+	d := p.Device("d1")
+	require.Equal(t, profile.Live{}, d.Live)
+	require.Equal(t, "addr", d.Address, "the address is not an observation")
+	require.True(t, p.Recency.UnlockAt.IsZero() && d.LastSeenAt.IsZero() && p.Presence.IsZero())
+	require.InDelta(t, 60, p.Recency.SessionSeconds, 0, "the own app's session stays")
+
+	before := *p
+	p, effects := feed(p, signal(event.SignalMotion, after(2*time.Hour), event.Scalar{Text: "walking"}))
+	require.Equal(t, before, *p, "a forbidden signal leaves no trace")
+	require.Zero(t, enriched(t, effects[0]).Fact.Signal.Value)
+
+	p, _ = feed(p, fact(after(2*time.Hour), &event.User{UserID: "u1", Consent: &event.Consent{UserData: &no}}))
+	require.Equal(t, profile.Recency{}, p.Recency)
+	require.Zero(t, p.Response.Rates(after(2*time.Hour)).Opens)
+	before = *p
+	ev := ownEvent("purchase", after(3*time.Hour))
+	ev.Event.Properties = event.Object(`{"sum":9}`)
+	p, effects = feed(p, ev)
+	require.Equal(t, before, *p)
+	require.Equal(t, "purchase", enriched(t, effects[0]).Fact.Event.Name, "cancel_on needs the name")
+	require.Empty(t, enriched(t, effects[0]).Fact.Event.Properties)
+	require.NotEmpty(t, ev.Event.Properties, "the fact itself is not changed")
+
+	p, _ = feed(p, fact(after(4*time.Hour), &event.User{UserID: "u1", Consent: &event.Consent{UserData: &yes, DeviceData: &yes}}),
+		signal(event.SignalUnlocked, after(4*time.Hour)))
+	require.Equal(t, after(4*time.Hour), p.Recency.UnlockAt)
+}
+
+func TestWithdrawingTwiceKeepsWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	no := false
+	withdraw := fact(t0, &event.User{UserID: "u1", Consent: &event.Consent{DeviceData: &no}})
+	p, _ := feed(&profile.Profile{}, withdraw, ownEvent("app_opened", t0), withdraw)
+	require.False(t, p.Presence.IsZero())
+}
+
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	result := func(at time.Time, dead string) *event.Fact {
+		return fact(after(time.Hour), &event.Result{MessageID: "m", DeviceID: "d1", Status: event.ResultFailed, At: at, PruneAddress: dead})
+	}
+	address := func(facts ...*event.Fact) string {
+		p, effects := feed(&profile.Profile{}, facts...)
+		if d := p.Device("d1"); d == nil || d.Deleted {
+			require.Empty(t, enriched(t, effects[len(effects)-1]).Profile.Devices, "a deleted device is on no topic")
+			return "none"
+		}
+		return p.Device("d1").Address
+	}
+	deleted := fact(after(2*time.Minute), &event.Device{DeviceID: "d1", UserID: "u1", UpdatedAt: after(2 * time.Minute), Deleted: true})
+	for name, c := range map[string]struct {
+		facts []*event.Fact
+		want  string
+	}{
+		"add":                                     {[]*event.Fact{device(t0, "a")}, "a"},
+		"update":                                  {[]*event.Fact{device(t0, "a"), device(after(1), "b")}, "b"},
+		"late update":                             {[]*event.Fact{device(after(time.Second), "b"), device(t0, "a")}, "b"},
+		"delete":                                  {[]*event.Fact{device(t0, "a"), deleted}, "none"},
+		"late update of a deleted one":            {[]*event.Fact{deleted, device(t0, "a")}, "none"},
+		"registered again":                        {[]*event.Fact{deleted, device(after(time.Hour), "c")}, "c"},
+		"prune":                                   {[]*event.Fact{device(t0, "a"), result(after(time.Minute), "a")}, ""},
+		"prune of a renewed address":              {[]*event.Fact{device(t0, "a"), device(after(time.Second), "b"), result(after(time.Minute), "a")}, "b"},
+		"prune of the same, registered later":     {[]*event.Fact{device(after(2*time.Minute), "a"), result(after(time.Minute), "a")}, "a"},
+		"prune before a late registration":        {[]*event.Fact{result(after(time.Minute), "a"), device(t0, "a")}, ""},
+		"prune, then a late renewal":              {[]*event.Fact{result(after(time.Minute), "a"), device(t0, "b")}, "b"},
+		"prune, then the same address anew":       {[]*event.Fact{device(t0, "a"), result(after(time.Minute), "a"), device(after(time.Hour), "a")}, "a"},
+		"two prunes, the older one of an old one": {[]*event.Fact{device(t0, "b"), result(after(2*time.Minute), "b"), result(after(time.Minute), "a"), device(after(time.Minute), "b")}, ""},
+	} {
+		require.Equal(t, c.want, address(c.facts...), name)
+	}
+}
+
+func TestDeletedDevicesAreForgottenAndTheListIsBounded(t *testing.T) {
+	t.Parallel()
+	gone := fact(t0, &event.Device{DeviceID: "d0", UserID: "u1", UpdatedAt: t0, Deleted: true})
+	p, _ := feed(&profile.Profile{}, gone, device(after((profile.Lateness+1)*time.Hour), "a"))
+	require.Nil(t, p.Device("d0"))
+
+	for i := range 100 {
+		f := signal(event.SignalUnlocked, after(time.Duration(i)*time.Minute))
+		f.Signal.DeviceID = fmt.Sprint("x", i)
+		p, _ = feed(p, f)
+	}
+	require.Len(t, p.Devices, profile.MaxDevices)
+	require.NotNil(t, p.Device("d1"), "a reachable device stays before those that are not")
+	require.NotNil(t, p.Device("x99"))
+}
+
+func TestDisabledOutlivesAnOlderRegistration(t *testing.T) {
+	t.Parallel()
+	off := fact(after(time.Minute), &event.Receipt{ReceiptID: "r", MessageID: "m", UserID: "u1", DeviceID: "d1", Kind: "disabled", OccurredAt: after(time.Minute)})
+	for _, order := range [][]*event.Fact{{device(t0, "a"), off}, {off, device(t0, "a")}} {
+		p, _ := feed(&profile.Profile{}, order...)
+		require.False(t, p.Device("d1").Reachable())
+		p, _ = feed(p, device(after(time.Hour), "a"))
+		require.True(t, p.Device("d1").Reachable(), "and ends with a newer one")
+	}
+}
+
+func TestTimeZone(t *testing.T) {
+	t.Parallel()
+	inZone := func(id, zone string, at time.Time) *event.Fact {
+		return fact(at, &event.Device{DeviceID: id, UserID: "u1", Platform: "ios", TimeZone: zone, UpdatedAt: at})
+	}
+	p, _ := feed(&profile.Profile{}, inZone("d1", "Europe/Berlin", t0))
+	require.Equal(t, "Europe/Berlin", p.TimeZone)
+	p, _ = feed(p, signal(event.SignalTimeZoneChanged, after(time.Hour), event.Scalar{Text: "Asia/Tokyo"}))
+	require.Equal(t, "Asia/Tokyo", p.TimeZone)
+	p, _ = feed(p, inZone("d1", "Europe/Berlin", after(time.Minute)), inZone("d2", "Europe/Paris", after(2*time.Minute)))
+	require.Equal(t, "Asia/Tokyo", p.TimeZone, "the newest word counts")
+	p, _ = feed(p, inZone("d2", "Europe/Paris", after(2*time.Hour)))
+	require.Equal(t, "Europe/Paris", p.TimeZone)
+	p, _ = feed(p, fact(after(2*time.Hour), &event.Device{DeviceID: "d2", UserID: "u1", UpdatedAt: after(2 * time.Hour), Deleted: true}))
+	require.Equal(t, "Asia/Tokyo", p.TimeZone)
+	p, _ = feed(p, fact(after(2*time.Hour), &event.User{UserID: "u1", TimeZone: "America/New_York"}), inZone("d1", "Europe/Rome", after(3*time.Hour)))
+	require.Equal(t, "America/New_York", p.TimeZone, "the person's own word is above all devices")
+}
+
+func TestUserRecordsMerge(t *testing.T) {
+	t.Parallel()
+	user := func(u event.User) *event.Fact { return fact(t0, &u) }
+	p, _ := feed(&profile.Profile{},
+		user(event.User{OptedOutCategories: []string{"news"}, QuietHours: &event.Window{Start: 1, End: 2}, Cohort: "a",
+			Attributes: event.Object(`{"cart":"open","n":1,"deep":{"x":null}}`)}),
+		user(event.User{Attributes: event.Object(`{"n":null,"cart":"paid","new":[1]}`)}))
+	require.JSONEq(t, `{"cart":"paid","deep":{"x":null},"new":[1]}`, string(p.Attributes))
+	require.Equal(t, []string{"news"}, p.OptedOut)
+	require.Equal(t, "a", p.Cohort)
+	require.NotNil(t, p.QuietHours)
+	p, _ = feed(p, user(event.User{OptedOutCategories: []string{}, Attributes: event.Object(`{"cart":null,"deep":null,"new":null}`)}))
+	require.Nil(t, p.OptedOut)
+	require.Empty(t, p.Attributes)
+
+	big := event.Object(fmt.Sprintf(`{"a":%q}`, make([]byte, profile.MaxAttributes/4)))
+	p, _ = feed(p, user(event.User{Attributes: event.Object(`{"k":1}`)}), user(event.User{Attributes: big}))
+	require.JSONEq(t, `{"k":1}`, string(p.Attributes), "attributes do not grow without end")
+	require.EqualValues(t, 1, p.Clamped)
+}
+
+func TestEraseLeavesNothing(t *testing.T) {
+	t.Parallel()
+	p, effects := feed(&profile.Profile{}, device(t0, "a"), signal(event.SignalUnlocked, t0),
+		fact(t0, &event.User{UserID: "u1", Cohort: "c", Erase: true}))
+	require.Equal(t, &profile.Profile{}, p)
+	b, err := Stage().EncodeState(p)
+	require.NoError(t, err)
+	require.Nil(t, b, "the journal gets a tombstone")
+	last := enriched(t, effects[2])
+	require.True(t, last.Fact.User.Erase, "timing ends the holds")
+	require.Equal(t, profile.Profile{}, last.Profile)
+}
+
+func TestOnePushCountsOnceHoweverManyDevicesItReached(t *testing.T) {
+	t.Parallel()
+	sent := func(dev string) *event.Fact {
+		return fact(t0, &event.Result{MessageID: "m", DeviceID: dev, Status: event.ResultSent, At: t0})
+	}
+	opened := func(id, dev string) *event.Fact {
+		return fact(t0, &event.Receipt{ReceiptID: id, MessageID: "m", UserID: "u1", DeviceID: dev, Kind: "opened", OccurredAt: t0})
+	}
+	p, _ := feed(&profile.Profile{}, sent("d1"), sent("d2"), opened("r1", "d1"), opened("r2", "d2"))
+	r := p.Response.Rates(t0)
+	require.InDelta(t, 1, r.Sends[12], 0.06)
+	require.InDelta(t, 1, r.Opens[12], 0.06)
+}
+
+// An effect is encoded after later facts of the same batch were folded: it must not show their changes.
+func TestEffectsDoNotSeeTheFuture(t *testing.T) {
+	t.Parallel()
+	p, _ := feed(&profile.Profile{}, device(t0, "a"))
+	_, effects := Step(p, signal(event.SignalUnlocked, t0), t0)
+	e := enriched(t, effects[0])
+	want, err := event.Encode(e)
+	require.NoError(t, err)
+	feed(p, device(after(time.Second), "b"), signal(event.SignalLocked, after(2*time.Hour)), signal(event.SignalUnlocked, after(2*time.Hour)),
+		fact(after(time.Second), &event.User{Attributes: event.Object(`{"x":1}`)}))
+	got, err := event.Encode(e)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+}
+
+func TestDecodeWantsTheBodyOfTheKind(t *testing.T) {
+	t.Parallel()
+	good, err := event.Encode(signal(event.SignalUnlocked, t0))
+	require.NoError(t, err)
+	_, err = decode(good)
+	require.NoError(t, err)
+	for _, bad := range []string{
+		``, `{}`, `[]`, `{"kind":"signal","app_id":"a","user_id":"u"}`, `{"kind":"tea","app_id":"a","user_id":"u"}`,
+		`{"kind":"cancel","app_id":"a","user_id":"","cancel":{"type":"cancel","user_id":"u","message_id":"m"}}`,
+		`{"kind":"cancel","app_id":"a","user_id":"u","cancel":{"type":"cancel","user_id":"u","message_id":"m"},"user":{"user_id":"u"}}`,
+	} {
+		_, err := decode([]byte(bad))
+		require.Error(t, err, bad)
+	}
+}
