@@ -1,11 +1,13 @@
 -- Takes a bucket over: from here on, writes of every earlier owner are refused.
 -- KEYS[1]  fence hash
 -- KEYS[2]  due set
--- ARGV[1]  '1' to begin a rebuild: the fence is no longer valid and no wake-up is due
+-- KEYS[3]  dirty set
+-- ARGV[1]  lower bound of the new owner number: the time in microseconds, so that numbers go on rising after a loss
+-- ARGV[2]  '1' to begin a rebuild: the fence has no more than its owner, no wake-up is due, nothing waits for the journal
 -- Returns all fields of the fence, with the new owner.
-redis.call('HINCRBY', KEYS[1], 'owner', 1)
-if ARGV[1] == '1' then
-  redis.call('HDEL', KEYS[1], 'seq')
-  redis.call('DEL', KEYS[2])
-end
+local owner = tonumber(redis.call('HGET', KEYS[1], 'owner') or 0) + 1
+local least = tonumber(ARGV[1])
+if owner < least then owner = least end
+if ARGV[2] == '1' then redis.call('DEL', KEYS[1], KEYS[2], KEYS[3]) end
+redis.call('HSET', KEYS[1], 'owner', string.format('%.0f', owner))
 return redis.call('HGETALL', KEYS[1])

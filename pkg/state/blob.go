@@ -10,12 +10,13 @@ import (
 
 // Blob is a user's state with what the shell must know of it.
 //
-// Packed: a version byte, life and seq as 8 bytes each, big-endian (so that a rebuild can set the life without
-// decoding), then CBOR of the rest.
+// Packed: a version byte, life, seq and due as 8 bytes each, big-endian (so that a rebuild can copy a blob without
+// decoding the rest), then CBOR of the rest.
 type Blob struct {
 	Life int64 `cbor:"-"` // see Fence; a blob of another life does not exist
 	Seq  int64 `cbor:"-"` // number of the write that made it
-	// Applied are, per partition of the source topic, the offset up to which this user's records are in the state.
+	Due  int64 `cbor:"-"` // when the user is due, in Unix milliseconds; 0 is never
+	// Applied are, per partition of the source topic, the offset before which this user's records are in the state.
 	Applied map[int]int64 `cbor:"1,keyasint,omitempty"`
 	// Outbox are decisions that were made with this state and perhaps not published yet.
 	Outbox []Pending `cbor:"2,keyasint,omitempty"`
@@ -35,7 +36,7 @@ type Pending struct {
 
 const (
 	blobVersion = 1
-	blobHeader  = 17
+	blobHeader  = 25
 )
 
 var (
@@ -67,23 +68,34 @@ func (b *Blob) Encode() ([]byte, error) {
 	out[0] = blobVersion
 	binary.BigEndian.PutUint64(out[1:], uint64(b.Life))
 	binary.BigEndian.PutUint64(out[9:], uint64(b.Seq))
+	binary.BigEndian.PutUint64(out[17:], uint64(b.Due))
 	return append(out, body...), nil
 }
 
 // DecodeBlob unpacks a blob. The state keeps no reference to data.
 func DecodeBlob(data []byte) (*Blob, error) {
+	b, err := DecodeHeader(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := readMode.Unmarshal(data[blobHeader:], b); err != nil {
+		return nil, fmt.Errorf("blob: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeHeader unpacks life, seq and due of a blob only.
+func DecodeHeader(data []byte) (*Blob, error) {
 	if len(data) < blobHeader {
 		return nil, fmt.Errorf("blob: want at least %d bytes, got %d", blobHeader, len(data))
 	}
 	if data[0] != blobVersion {
 		return nil, fmt.Errorf("blob: version %d is not known: it was written by a newer program", data[0])
 	}
-	b := &Blob{Life: lifeOf(data), Seq: int64(binary.BigEndian.Uint64(data[9:]))}
-	if b.Life < 0 || b.Seq < 0 {
-		return nil, errors.New("blob: negative life or seq")
-	}
-	if err := readMode.Unmarshal(data[blobHeader:], b); err != nil {
-		return nil, fmt.Errorf("blob: %w", err)
+	number := func(at int) int64 { return int64(binary.BigEndian.Uint64(data[at:])) }
+	b := &Blob{Life: number(1), Seq: number(9), Due: number(17)}
+	if b.Life < 0 || b.Seq < 0 || b.Due < 0 {
+		return nil, errors.New("blob: negative life, seq or due")
 	}
 	return b, nil
 }

@@ -25,6 +25,7 @@ func TestBlobComesBack(t *testing.T) {
 		b := &state.Blob{
 			Life:    rapid.Int64Range(0, 1<<40).Draw(t, "life"),
 			Seq:     rapid.Int64Range(0, 1<<40).Draw(t, "seq"),
+			Due:     rapid.Int64Range(0, 1<<40).Draw(t, "due"),
 			Applied: rapid.MapOfN(rapid.IntRange(0, 255), rapid.Int64Range(0, 1<<40), 1, 3).Draw(t, "applied"),
 			State:   rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "state"),
 		}
@@ -55,12 +56,12 @@ func TestDecodeBlobRefuses(t *testing.T) {
 	for name, change := range map[string]func([]byte) []byte{
 		"nothing":        func([]byte) []byte { return nil },
 		"half a header":  func(b []byte) []byte { return b[:10] },
-		"no body":        func(b []byte) []byte { return b[:17] },
+		"no body":        func(b []byte) []byte { return b[:25] },
 		"half a body":    func(b []byte) []byte { return b[:len(b)-2] },
 		"tail":           func(b []byte) []byte { return append(b, 0) },
 		"newer version":  func(b []byte) []byte { b[0] = 2; return b },
 		"negative seq":   func(b []byte) []byte { b[9] = 0x80; return b },
-		"body not a map": func(b []byte) []byte { b[17] = 0x01; return b[:18] },
+		"body not a map": func(b []byte) []byte { b[25] = 0x01; return b[:26] },
 	} {
 		_, err := state.DecodeBlob(change(bytes.Clone(good)))
 		require.ErrorContains(t, err, "blob:", name)

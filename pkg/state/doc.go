@@ -6,12 +6,14 @@
 //
 //	{b017}:fence:timing       hash: owner, seq, life, and marks
 //	{b017}:due:timing         sorted set: user → Unix milliseconds of the next wake-up
+//	{b017}:dirty:timing       set: users that changed since the last checkpoint of the journal
 //	{b017}:timing:app|user    the user's Blob
 //
 // The fence:
-//   - owner counts the owners that there were. An owner raises it by one when it takes the bucket over, and each write
-//     names the number it got: after the next owner came, writes of the one before are refused (ErrRefused). One number
-//     for the bucket makes a version per user needless: within one ownership there is one writer.
+//   - owner numbers the owners. An owner raises it when it takes the bucket over, and each write names the number it
+//     got: after the next owner came, writes of the one before are refused (ErrRefused). One number for the bucket makes
+//     a version per user needless: within one ownership there is one writer. Nobody releases a bucket; the next owner
+//     takes it.
 //   - seq counts the writes. A write names the number it expects; a lower or a missing one means that Redis was
 //     emptied, restored from an older file, or failed over to a replica that was behind (ErrLost). A write that finds
 //     its own number done already is a resend whose first answer was lost, and succeeds without being done again.

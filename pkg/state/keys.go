@@ -23,6 +23,9 @@ func FenceKey(stage string, bucket int) string { return Tag(bucket) + ":fence:" 
 // DueKey is the sorted set of the users of a bucket that want a wake-up, by Unix milliseconds: "{b017}:due:timing".
 func DueKey(stage string, bucket int) string { return Tag(bucket) + ":due:" + stage }
 
+// DirtyKey is the set of the users of a bucket that changed since the last checkpoint of the journal: "{b017}:dirty:timing".
+func DirtyKey(stage string, bucket int) string { return Tag(bucket) + ":dirty:" + stage }
+
 // Murmur2 is the hash of the Java Kafka client.
 func Murmur2(data []byte) uint32 {
 	const (

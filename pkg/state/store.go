@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -40,11 +41,15 @@ type Write struct {
 	// Rebuild writes to a bucket that is not valid yet and leaves it so; with Open it becomes valid.
 	Rebuild bool
 	Open    bool
-	// Seq becomes the fence's; not with Rebuild alone.
+	// Seq becomes the fence's, and must be higher; not with Rebuild alone.
 	Seq   int64
 	Life  int64 // set with Open
 	Marks map[string]int64
 	Users []User
+	// Journaled says that the users come from the journal; all others wait for it from now on.
+	Journaled bool
+	// Checkpoint says that all users that waited for the journal are in it.
+	Checkpoint bool
 }
 
 // User is a state to write.
@@ -63,15 +68,12 @@ type Store struct {
 // NewStore is the Store of a stage.
 func NewStore(rdb redis.UniversalClient, stage string) *Store { return &Store{rdb: rdb, stage: stage} }
 
-// Acquire takes buckets over and says what their fences are. With rebuild it makes them invalid as well.
-func (s *Store) Acquire(ctx context.Context, buckets []int, rebuild bool) (Fences, error) {
-	flag := "0"
-	if rebuild {
-		flag = "1"
-	}
+// Acquire takes buckets over and says what their fences are. With rebuild it makes them invalid as well. The owner
+// numbers rise with time, also after Redis was emptied; clocks that disagree by less than an outage do no harm.
+func (s *Store) Acquire(ctx context.Context, buckets []int, now time.Time, rebuild bool) (Fences, error) {
 	calls := make([]call, len(buckets))
 	for i, b := range buckets {
-		calls[i] = call{keys: []string{FenceKey(s.stage, b), DueKey(s.stage, b)}, args: []any{flag}}
+		calls[i] = call{keys: s.bucketKeys(b), args: []any{now.UnixMicro(), flag(rebuild)}}
 	}
 	cmds, err := run(ctx, s.rdb, acquireScript, calls)
 	if err != nil {
@@ -232,14 +234,13 @@ func (s *Store) storeCall(f *Fence, w Write) call {
 			next = ""
 		}
 	}
-	keys := make([]string, 0, 2+len(w.Users))
-	keys = append(keys, FenceKey(s.stage, w.Bucket), DueKey(s.stage, w.Bucket))
+	keys := append(make([]string, 0, 3+len(w.Users)), s.bucketKeys(w.Bucket)...)
 	fields := len(w.Marks)
 	if w.Open {
 		fields++
 	}
 	args := make([]any, 0, 6+2*fields+3*len(w.Users))
-	args = append(args, f.Owner, want, next, fields)
+	args = append(args, f.Owner, want, next, flag(!w.Journaled), flag(w.Checkpoint), fields)
 	for name, offset := range w.Marks {
 		args = append(args, name, offset)
 	}
@@ -257,20 +258,36 @@ func (s *Store) storeCall(f *Fence, w Write) call {
 	return call{keys: keys, args: args}
 }
 
-const duePage = 4096
+func (s *Store) bucketKeys(bucket int) []string {
+	return []string{FenceKey(s.stage, bucket), DueKey(s.stage, bucket), DirtyKey(s.stage, bucket)}
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+const page = 4096
 
 // Due calls fn with every wake-up of a bucket. The caller owns it, so the set stands still.
 func (s *Store) Due(ctx context.Context, bucket int, fn func(key string, ms int64)) error {
-	for from := int64(0); ; from += duePage {
-		page, err := s.rdb.ZRangeWithScores(ctx, DueKey(s.stage, bucket), from, from+duePage-1).Result()
+	for from := int64(0); ; from += page {
+		got, err := s.rdb.ZRangeWithScores(ctx, DueKey(s.stage, bucket), from, from+page-1).Result()
 		if err != nil {
 			return err
 		}
-		for _, z := range page {
+		for _, z := range got {
 			fn(z.Member.(string), int64(z.Score))
 		}
-		if len(page) < duePage {
+		if len(got) < page {
 			return nil
 		}
 	}
+}
+
+// Dirty are the users of a bucket that changed since the last checkpoint; the shell bounds their number.
+func (s *Store) Dirty(ctx context.Context, bucket int) ([]string, error) {
+	return s.rdb.SMembers(ctx, DirtyKey(s.stage, bucket)).Result()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -54,19 +55,33 @@ func conformance(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		rdb := open(t)
 		s, f := fresh(t, rdb)
 		require.NoError(t, s.Store(t.Context(), f, []state.Write{{Bucket: bucketA, Seq: f[bucketA].Seq + 1, Marks: map[string]int64{"facts.v1/3": 117}}}))
-		g, err := s.Acquire(t.Context(), []int{bucketA, bucketB}, false)
+		g, err := s.Acquire(t.Context(), []int{bucketA, bucketB}, now, false)
 		require.NoError(t, err)
 		require.Equal(t, int64(117), g[bucketA].Marks[state.Mark("facts.v1", 3)])
 		require.Equal(t, f[bucketA].Seq, g[bucketA].Seq)
 		require.Equal(t, f[bucketA].Life, g[bucketA].Life)
 		require.Greater(t, g[bucketA].Owner, f[bucketA].Owner)
 	})
+	t.Run("users wait for the journal until the checkpoint", func(t *testing.T) {
+		s, f := fresh(t, open(t))
+		keys := usersOf(t, bucketA, 3)
+		write(t, s, f, state.User{Key: keys[0], Blob: blob(t, f, "a")}, state.User{Key: keys[1]})
+		next := f[bucketA].Seq + 1
+		require.NoError(t, s.Store(t.Context(), f, []state.Write{{Bucket: bucketA, Seq: next, Journaled: true, Users: []state.User{{Key: keys[2], Blob: blob(t, f, "c")}}}}))
+		got, err := s.Dirty(t.Context(), bucketA)
+		require.NoError(t, err)
+		require.ElementsMatch(t, keys[:2], got)
+		require.NoError(t, s.Store(t.Context(), f, []state.Write{{Bucket: bucketA, Seq: next + 1, Checkpoint: true}}))
+		got, err = s.Dirty(t.Context(), bucketA)
+		require.NoError(t, err)
+		require.Empty(t, got)
+	})
 	t.Run("a zombie is refused", func(t *testing.T) {
 		rdb := open(t)
 		s, f := fresh(t, rdb)
 		key := usersOf(t, bucketA, 1)[0]
 		write(t, s, f, state.User{Key: key, Blob: blob(t, f, "a")})
-		g, err := s.Acquire(t.Context(), []int{bucketA, bucketB}, false)
+		g, err := s.Acquire(t.Context(), []int{bucketA, bucketB}, now, false)
 		require.NoError(t, err)
 		require.ErrorIs(t, tryWrite(t, s, f, state.User{Key: key, Blob: blob(t, f, "zombie")}), state.ErrRefused)
 		_, err = s.Load(t.Context(), f, []string{key})
@@ -117,13 +132,13 @@ func conformance(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		keys := usersOf(t, bucketA, 2)
 		write(t, s, f, state.User{Key: keys[0], Blob: blob(t, f, "old"), Due: 5}, state.User{Key: keys[1], Blob: blob(t, f, "old")})
 
-		g, err := s.Acquire(t.Context(), []int{bucketA}, true)
+		g, err := s.Acquire(t.Context(), []int{bucketA}, now, true)
 		require.NoError(t, err)
 		require.Zero(t, g[bucketA].Seq)
 		require.Empty(t, due(t, s, bucketA))
 		g[bucketA].Life = g[bucketA].Owner
 		require.NoError(t, s.Store(t.Context(), g, []state.Write{{Bucket: bucketA, Rebuild: true, Users: []state.User{{Key: keys[1], Blob: blob(t, g, "new")}}}}))
-		h, err := s.Acquire(t.Context(), []int{bucketA}, false)
+		h, err := s.Acquire(t.Context(), []int{bucketA}, now, false)
 		require.NoError(t, err)
 		require.Zero(t, h[bucketA].Seq, "a rebuild that did not end leaves the bucket invalid")
 		require.ErrorIs(t, s.Store(t.Context(), g, []state.Write{{Bucket: bucketA, Rebuild: true}}), state.ErrRefused)
@@ -154,6 +169,8 @@ func conformance(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 	})
 }
 
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 const (
 	bucketA = 17
 	bucketB = 200
@@ -163,10 +180,11 @@ const (
 func fresh(t *testing.T, rdb redis.UniversalClient) (*state.Store, state.Fences) {
 	t.Helper()
 	s := state.NewStore(rdb, "test")
-	f, err := s.Acquire(t.Context(), []int{bucketA, bucketB}, true)
+	f, err := s.Acquire(t.Context(), []int{bucketA, bucketB}, now, true)
 	require.NoError(t, err)
 	var open []state.Write
 	for b, fence := range f {
+		require.GreaterOrEqual(t, fence.Owner, now.UnixMicro())
 		open = append(open, state.Write{Bucket: b, Rebuild: true, Open: true, Seq: 1, Life: fence.Owner})
 	}
 	require.NoError(t, s.Store(t.Context(), f, open))
