@@ -24,8 +24,9 @@ type Push struct {
 	Address     string
 	// Expires is the deadline: the provider keeps the push no longer than that.
 	Expires time.Time
-	// Urgent asks for immediate delivery; anything else may wait for the radio.
-	Urgent bool
+	// Urgent asks for immediate delivery: everything that a person is to see, because its moment is now.
+	Urgent   bool
+	Platform string // ios | android | web
 	// Token is the receipt token that the device hands back.
 	Token string
 	// Score is the value of the release, 0 … 1: the relevance score.

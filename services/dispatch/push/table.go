@@ -2,6 +2,8 @@ package push
 
 import (
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -81,4 +83,16 @@ func (t Table) Markdown() string {
 		fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", r.Status, reason, r.Class, note)
 	}
 	return b.String()
+}
+
+// WaitOf reads a Retry-After header: seconds or an HTTP date; 0 if it is neither. A day is the most that is believed.
+func WaitOf(h string, now time.Time) time.Duration {
+	const most = 24 * time.Hour
+	if secs, err := strconv.Atoi(h); err == nil {
+		return time.Duration(min(max(secs, 0), int(most/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(h); err == nil {
+		return min(max(at.Sub(now), 0), most)
+	}
+	return 0
 }

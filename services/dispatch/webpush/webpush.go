@@ -1,0 +1,192 @@
+// Package webpush sends to the push services of browsers (RFC 8030) through SherClockHolmes/webpush-go, which
+// encrypts (RFC 8291). The VAPID token (RFC 8292) is ours: the library signs a new one for every push.
+package webpush
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/SherClockHolmes/webpush-go"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/dispatch/push"
+)
+
+// Credentials of one app: its VAPID key pair in URL-safe base64, and who to write to when something is wrong.
+type Credentials struct {
+	PublicKey  string
+	PrivateKey string
+	Subscriber string
+	RootCAs    *x509.CertPool
+	// AllowPrivate lets endpoints be in private networks. An endpoint is what a subscriber says it is; otherwise
+	// anybody could have Kairos send requests into its operator's network.
+	AllowPrivate bool
+}
+
+// Options of the transport; the zero value is right.
+type Options struct {
+	Conns int // most connections to one host (default 64)
+	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Sender speaks to push services for one app.
+type Sender struct {
+	vapid     *vapid
+	transport *http.Transport
+}
+
+// MaxTTL is the longest that push services keep a push.
+const (
+	MaxTTL    = 28 * 24 * time.Hour
+	maxAnswer = 16 << 10
+)
+
+// New checks the credentials and makes a sender.
+func New(cred Credentials, opt Options) (*Sender, error) {
+	v, err := newVAPID(cred.PublicKey, cred.PrivateKey, cred.Subscriber)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Conns == 0 {
+		opt.Conns = 64
+	}
+	if opt.Dial == nil {
+		d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+		if !cred.AllowPrivate {
+			d.Control = public
+		}
+		opt.Dial = d.DialContext
+	}
+	return &Sender{vapid: v, transport: &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: cred.RootCAs, MinVersion: tls.VersionTLS12},
+		DialContext:         opt.Dial,
+		ForceAttemptHTTP2:   true,
+		MaxConnsPerHost:     opt.Conns,
+		MaxIdleConnsPerHost: opt.Conns,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+	}}, nil
+}
+
+var errPrivate = errors.New("webpush: the endpoint is in a private network")
+
+// public refuses to connect to anything that is not on the public internet.
+func public(_, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := ap.Addr().Unmap(); !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		return errPrivate
+	}
+	return nil
+}
+
+// Send makes one request.
+func (s *Sender) Send(ctx context.Context, p *push.Push, now time.Time) push.Verdict {
+	sub, u, err := subscription(p.Address)
+	if err != nil {
+		return push.Refusal(err)
+	}
+	h := headers{topic: topicOf(p.CollapseID), urgency: webpush.UrgencyNormal}
+	switch {
+	case !p.Urgent:
+		h.urgency = webpush.UrgencyLow
+	case p.Message.Priority == event.Critical || p.Message.Priority == event.Transactional:
+		h.urgency = webpush.UrgencyHigh
+	}
+	body, err := payload(p, &h)
+	if err != nil {
+		return push.Refusal(err)
+	}
+	auth, err := s.vapid.header(u.Scheme+"://"+u.Host, now)
+	if err != nil {
+		return push.Verdict{Class: push.Config, Reason: push.ReasonCredentials, Fix: fixVAPID}
+	}
+	x := &exchange{transport: s.transport, auth: auth}
+	resp, err := webpush.SendNotificationWithContext(ctx, body, sub, &webpush.Options{
+		HTTPClient: x, Topic: h.topic, Urgency: h.urgency, TTL: int(p.TTL(now, MaxTTL)),
+		VAPIDPublicKey: s.vapid.public, VAPIDPrivateKey: throwaway, Subscriber: s.vapid.subject,
+	})
+	if err != nil {
+		return x.lost(err)
+	}
+	defer resp.Body.Close()
+	return judge(resp, now)
+}
+
+// Close ends idle connections.
+func (s *Sender) Close() { s.transport.CloseIdleConnections() }
+
+// throwaway signs the token that the library makes and exchange replaces.
+const throwaway = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"
+
+// exchange is the library's HTTP client for one attempt: it puts the kept VAPID token in, and makes one request
+// without following redirects.
+type exchange struct {
+	transport *http.Transport
+	auth      string
+	asked     bool
+	written   atomic.Bool
+}
+
+// Do makes the request.
+func (x *exchange) Do(req *http.Request) (*http.Response, error) {
+	x.asked = true
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		WroteHeaders: func() { x.written.Store(true) },
+	}))
+	req.GetBody = nil
+	req.Header.Set("Authorization", x.auth)
+	return x.transport.RoundTrip(req)
+}
+
+func (x *exchange) lost(err error) push.Verdict {
+	switch {
+	case !x.asked:
+		return push.Refusal(push.Refuse(push.ReasonBadAddress, "%v", err))
+	case errors.Is(err, errPrivate):
+		return push.Refusal(push.Refuse(push.ReasonBadAddress, "the endpoint is in a private network"))
+	case x.written.Load():
+		return push.Verdict{Class: push.Ambiguous, Reason: push.ReasonNoAnswer}
+	default:
+		return push.Verdict{Class: push.Retry, Reason: push.ReasonNotConnected}
+	}
+}
+
+// judge reads the answer. A body that breaks off changes nothing: the status is the answer.
+func judge(resp *http.Response, now time.Time) push.Verdict {
+	var reason string
+	if resp.StatusCode >= 400 {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		reason = reasonOf(string(text))
+	}
+	v := Table.Judge(resp.StatusCode, reason, push.WaitOf(resp.Header.Get("Retry-After"), now))
+	if v.Class == push.Sent {
+		v.ProviderID = resp.Header.Get("Location")
+	}
+	return v
+}
+
+// mismatch are the words by which push services say that the subscription belongs to another VAPID key.
+var mismatch = []string{"VapidPkHashMismatch", "do not correspond to the credentials used to create the subscription", "VAPID public key mismatch"}
+
+func reasonOf(text string) string {
+	for _, m := range mismatch {
+		if strings.Contains(text, m) {
+			return ReasonKeyMismatch
+		}
+	}
+	return ""
+}
