@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/segmentio/kafka-go"
 
@@ -29,6 +30,28 @@ func (c *Client) Apply(ctx context.Context, topics []topic.Topic, partitions, re
 	if partitions < 1 || partitions > maxPartitions || bits.OnesCount(uint(partitions)) != 1 {
 		return fmt.Errorf("stream: %d partitions: must be a power of two up to %d, so that a user's bucket never lies in two of them", partitions, maxPartitions)
 	}
+	there, err := c.Topics(ctx)
+	if err != nil {
+		return err
+	}
+	var missing []kafka.TopicConfig
+	var old []topic.Topic
+	for _, t := range topics {
+		if _, ok := there[t.Name]; ok {
+			old = append(old, t)
+		} else {
+			missing = append(missing, c.topicConfig(t, partitions, replication))
+		}
+	}
+	if err := c.create(ctx, missing); err != nil {
+		return err
+	}
+	mismatches, err := c.compare(ctx, old, there, partitions)
+	return errors.Join(append(mismatches, err)...)
+}
+
+// Topics are the partition counts of the topics that exist, by name without prefix.
+func (c *Client) Topics(ctx context.Context) (map[string]int, error) {
 	var there map[string]int
 	err := c.retry(ctx, "list topics", func(ctx context.Context) error {
 		m, err := c.admin.Metadata(ctx, &kafka.MetadataRequest{})
@@ -40,27 +63,13 @@ func (c *Client) Apply(ctx context.Context, topics []topic.Topic, partitions, re
 		}
 		there = map[string]int{}
 		for _, t := range m.Topics {
-			there[t.Name] = len(t.Partitions)
+			if name, ours := strings.CutPrefix(t.Name, c.cfg.Prefix); ours {
+				there[name] = len(t.Partitions)
+			}
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	var missing []kafka.TopicConfig
-	var old []topic.Topic
-	for _, t := range topics {
-		if _, ok := there[c.full(t.Name)]; ok {
-			old = append(old, t)
-		} else {
-			missing = append(missing, c.topicConfig(t, partitions, replication))
-		}
-	}
-	if err := c.create(ctx, missing); err != nil {
-		return err
-	}
-	mismatches, err := c.compare(ctx, old, there, partitions)
-	return errors.Join(append(mismatches, err)...)
+	return there, err
 }
 
 func (c *Client) topicConfig(t topic.Topic, partitions, replication int) kafka.TopicConfig {
@@ -111,7 +120,7 @@ func (c *Client) compare(ctx context.Context, old []topic.Topic, there map[strin
 	ask := &kafka.DescribeConfigsRequest{}
 	for _, t := range old {
 		full := c.full(t.Name)
-		if n := there[full]; t.Pipeline && n != partitions {
+		if n := there[t.Name]; t.Pipeline && n != partitions {
 			mismatches = append(mismatches, &Mismatch{
 				Topic: full, What: fmt.Sprintf("has %d partitions and not %d", n, partitions),
 				Fix: fmt.Sprintf("run with %d partitions, or stop the services, drain them and recreate the pipeline topics: users would change partition while their records are under way", n),
