@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/service"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+// DLQ is "kairos dlq".
+type DLQ struct {
+	List  DLQList  `cmd:"" help:"Which dead letter topics hold records, and why."`
+	Show  DLQShow  `cmd:"" help:"The newest records of a dead letter topic, with their reasons."`
+	Retry DLQRetry `cmd:"" help:"Put records back where they came from, with the same bytes and ids."`
+}
+
+// DLQList is "kairos dlq list".
+type DLQList struct {
+	Apps  string `name:"apps-file" help:"Apps file, for the input topics of the apps."`
+	Kafka `embed:""`
+}
+
+// Run lists.
+func (l *DLQList) Run(ctx context.Context, o *IO) error {
+	apps, err := service.LoadApps(l.Apps)
+	if err != nil {
+		return err
+	}
+	return l.within(ctx, o, 5*time.Minute, func(ctx context.Context, c *stream.Client) error {
+		t := newTable("topic", "records", "latest (UTC)", "by", "most frequent reason")
+		total := 0
+		for _, tp := range AllTopics(apps) {
+			if !tp.IsDLQ() {
+				continue
+			}
+			s, err := sumUp(ctx, c, tp)
+			if err != nil {
+				return err
+			}
+			if s.records == 0 {
+				continue
+			}
+			total += s.records
+			stage, reason, _ := strings.Cut(s.worst(), "\x00")
+			t.Row(strings.TrimSuffix(tp.Name, ".dlq"), strconv.Itoa(s.records), s.latest.UTC().Format("2006-01-02 15:04:05"), stage, clip(reason, 90))
+		}
+		if total == 0 {
+			o.Printf("%s no record was refused (kept for 14 days)\n", Good.Render("empty:"))
+			return nil
+		}
+		o.Printf("%s\n\n%s\n", t, Soft.Render("kairos dlq show TOPIC"))
+		return nil
+	})
+}
+
+type dlqSum struct {
+	records int
+	latest  time.Time
+	reasons map[string]int // by stage NUL reason without the value seen
+}
+
+func (s dlqSum) worst() string {
+	return slices.MaxFunc(slices.Sorted(maps.Keys(s.reasons)), func(a, b string) int { return cmp.Compare(s.reasons[a], s.reasons[b]) })
+}
+
+func sumUp(ctx context.Context, c *stream.Client, t topic.Topic) (dlqSum, error) {
+	s := dlqSum{reasons: map[string]int{}}
+	err := readAll(ctx, c, t, func(r *stream.Record) error {
+		s.records++
+		if r.Time.After(s.latest) {
+			s.latest = r.Time
+		}
+		reason, _, _ := strings.Cut(r.Header(topic.DeadReason), "\n")
+		reason, _, _ = strings.Cut(reason, " (got ")
+		s.reasons[r.Header(topic.DeadStage)+"\x00"+reason]++
+		return nil
+	})
+	return s, err
+}
+
+// DLQShow is "kairos dlq show".
+type DLQShow struct {
+	Topic string `arg:"" help:"Topic, without prefix: in.messages.v1."`
+	Last  int    `help:"How many records." default:"10"`
+	Kafka `embed:""`
+}
+
+// Run shows.
+func (s *DLQShow) Run(ctx context.Context, o *IO) error {
+	return s.within(ctx, o, 5*time.Minute, func(ctx context.Context, c *stream.Client) error {
+		var recs []stream.Record
+		err := readAll(ctx, c, deadLetters(s.Topic), func(r *stream.Record) error {
+			recs = append(recs, *r)
+			if len(recs) > 2*s.Last+1000 { // the newest of each partition are enough
+				recs = newest(recs, s.Last)
+			}
+			return nil
+		})
+		for _, r := range newest(recs, s.Last) {
+			o.Printf("%s  %s  by %s, from %s/%s/%s, key %s\n", Bold.Render(position(&r)), r.Time.UTC().Format("2006-01-02 15:04:05"),
+				r.Header(topic.DeadStage), r.Header(topic.DeadTopic), r.Header(topic.DeadPartition), r.Header(topic.DeadOffset), compact(r.Key))
+			o.Printf("  %s\n", Warn.Render(strings.ReplaceAll(r.Header(topic.DeadReason), "\n", "\n  ")))
+			o.Printf("  %s\n\n", clip(compact(r.Value), 2000))
+		}
+		if err == nil && len(recs) > 0 {
+			o.Printf("%s\n", Soft.Render("kairos dlq retry "+s.Topic+" PARTITION/OFFSET…   or --all"))
+		}
+		return err
+	})
+}
+
+func newest(recs []stream.Record, n int) []stream.Record {
+	slices.SortStableFunc(recs, func(a, b stream.Record) int { return a.Time.Compare(b.Time) })
+	return recs[max(0, len(recs)-n):]
+}
+
+// DLQRetry is "kairos dlq retry".
+type DLQRetry struct {
+	Topic string   `arg:"" help:"Topic, without prefix: in.messages.v1."`
+	At    []string `arg:"" optional:"" help:"Which records: PARTITION/OFFSET as show prints it."`
+	All   bool     `help:"All records of the topic."`
+	Kafka `embed:""`
+}
+
+// Run republishes. The original bytes keep their ids, so a record that was applied in the meantime changes nothing.
+func (d *DLQRetry) Run(ctx context.Context, o *IO) error {
+	if d.All == (len(d.At) > 0) {
+		return errors.New("say which records: PARTITION/OFFSET as `kairos dlq show` prints it, or --all")
+	}
+	wanted := map[string]bool{}
+	for _, at := range d.At {
+		wanted[at] = true
+	}
+	return d.within(ctx, o, 10*time.Minute, func(ctx context.Context, c *stream.Client) error {
+		n := 0
+		var batch []stream.Record
+		flush := func() error {
+			err := c.Publish(ctx, batch)
+			if err == nil {
+				n += len(batch)
+			}
+			batch = batch[:0]
+			return err
+		}
+		err := readAll(ctx, c, deadLetters(d.Topic), func(r *stream.Record) error {
+			if !d.All && !wanted[position(r)] {
+				return nil
+			}
+			delete(wanted, position(r))
+			again, err := revive(r)
+			if err != nil {
+				return err
+			}
+			if batch = append(batch, again); len(batch) >= 500 {
+				return flush()
+			}
+			return nil
+		})
+		if err = errors.Join(err, flush()); err != nil {
+			return err
+		}
+		o.Printf("%s %d records; they stay in the dead letter topic until its retention ends\n", Good.Render("put back"), n)
+		if len(wanted) > 0 {
+			return fmt.Errorf("not there: %s", strings.Join(slices.Sorted(maps.Keys(wanted)), ", "))
+		}
+		return nil
+	})
+}
+
+// revive is the record as it was before it was refused.
+func revive(r *stream.Record) (stream.Record, error) {
+	to := r.Header(topic.DeadTopic)
+	if to == "" {
+		return stream.Record{}, fmt.Errorf("%s/%s carries no %s header: it is no dead letter of ours", r.Topic, position(r), topic.DeadTopic)
+	}
+	again := stream.Record{Topic: to, Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
+		if !strings.HasPrefix(h.Key, "kairos-dlq-") {
+			again.Headers = append(again.Headers, h)
+		}
+	}
+	return again, nil
+}
+
+// deadLetters accepts a topic's name with or without version and suffix.
+func deadLetters(name string) topic.Topic {
+	name = strings.TrimSuffix(name, ".dlq")
+	if !strings.HasSuffix(name, ".v1") {
+		name += ".v1"
+	}
+	return topic.Topic{Name: name}.DLQ()
+}
+
+func position(r *stream.Record) string { return fmt.Sprintf("%d/%d", r.Partition, r.Offset) }
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
