@@ -13,13 +13,14 @@ import (
 // before the registration.
 func (s *step) device(id string) *profile.Device {
 	i, found := slices.BinarySearchFunc(s.p.Devices, id, func(d profile.Device, id string) int { return cmp.Compare(d.DeviceID, id) })
-	if !s.copied {
-		s.copied = true
-		list := make([]profile.Device, 0, len(s.p.Devices)+1)
-		s.p.Devices = append(list, s.p.Devices...)
-	}
 	if found {
+		if !s.copied {
+			s.p.Devices, s.copied = slices.Clone(s.p.Devices), true
+		}
 		return &s.p.Devices[i]
+	}
+	if !s.copied {
+		s.p.Devices, s.copied = slices.Clip(s.p.Devices), true // Insert copies
 	}
 	s.p.Devices = slices.Insert(s.p.Devices, i, profile.Device{DeviceID: id})
 	if len(s.p.Devices) > profile.MaxDevices {

@@ -59,7 +59,7 @@ func day(t *rapid.T, i int) *event.Fact {
 		}
 		f = fact(at, s)
 	}
-	f.ReceivedAt = t0.Add(time.Duration(span) * time.Millisecond)
+	f.ReceivedAt = t0.Add(time.Duration(span)*time.Millisecond + time.Second)
 	return f
 }
 
