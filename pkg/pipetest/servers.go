@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
@@ -37,6 +38,8 @@ const (
 type Servers struct {
 	Kafka stream.Config
 	Redis state.Config
+	// KafkaProxy and RedisProxy are the network before the servers, if they were started with StartProxied.
+	KafkaProxy, RedisProxy *toxiproxy.Proxy
 }
 
 // VirtualTimeouts make idle days cheap in a synctest bubble. A lost connection is noticed late, in virtual time.
@@ -69,6 +72,36 @@ func Start(tb testing.TB, b Backend) *Servers {
 		tb.Fatalf("no backend %q", b)
 	}
 	return s
+}
+
+// StartProxied is Start with a toxiproxy before both servers, which are the test's own. The backend is Embedded or Real.
+func StartProxied(tb testing.TB, b Backend) *Servers {
+	tb.Helper()
+	s := &Servers{Kafka: stream.Config{Prefix: "kairos."}}
+	switch b {
+	case Embedded:
+		ports, err := freePorts(1)
+		require.NoError(tb, err)
+		s.KafkaProxy = proxied(tb, local(ports[0]))
+		s.embedded(tb, embedded.KafkaOptions{Listen: local(ports[0]), Advertise: s.KafkaProxy.Listen}, embedded.RedisOptions{})
+	case Real:
+		k := StartKafka(tb, KafkaOptions{Proxied: true})
+		s.Kafka.Brokers, s.KafkaProxy = k.Brokers(), k.Nodes[0].Proxy
+		s.Redis = StartRedis(tb, RedisOptions{AOF: "everysec"}).Config()
+	default:
+		tb.Fatalf("backend %q cannot be proxied", b)
+	}
+	s.RedisProxy = proxied(tb, s.Redis.Addrs[0])
+	s.Redis.Addrs = []string{s.RedisProxy.Listen}
+	return s
+}
+
+func proxied(tb testing.TB, upstream string) *toxiproxy.Proxy {
+	tb.Helper()
+	p, err := NewProxy(upstream)
+	require.NoError(tb, err)
+	tb.Cleanup(p.Stop)
+	return p
 }
 
 func (s *Servers) embedded(tb testing.TB, ko embedded.KafkaOptions, ro embedded.RedisOptions) {

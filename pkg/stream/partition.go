@@ -40,6 +40,9 @@ func (p *Partition) SeekTo(offset int64) {
 	p.next, p.pending = offset, nil
 }
 
+// Stopping is closed when Consume is to end: a handler that waits for anything but Fetch waits for this as well.
+func (p *Partition) Stopping() <-chan struct{} { return p.stopping }
+
 // Fetch returns the next records, at least one and at most 1000, and waits for them. Its ctx may end early and often:
 // nothing is lost by that. It returns ErrStopping when Consume is to end.
 func (p *Partition) Fetch(ctx context.Context) ([]Record, error) {
