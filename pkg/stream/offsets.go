@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -122,6 +123,9 @@ func (c *Client) committed(ctx context.Context, group string, t topic.Topic, n i
 		res, err := c.admin.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: c.full(group), Topics: map[string][]int{full: numbers(n)}})
 		if err != nil {
 			return err
+		}
+		if errors.Is(res.Error, kafka.GroupIdNotFound) {
+			return nil // nobody of it has been here yet
 		}
 		if res.Error != nil {
 			return res.Error
