@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/precondition"
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
@@ -76,7 +77,7 @@ func (t *turn) replace(o *Out, m *event.Message, received time.Time) {
 	m.Timing = event.TimingNow
 	t.h.Held = append(t.h.Held, Held{
 		Message: *m, AcceptedAt: o.AcceptedAt, Deadline: t.deadline(m, received), Held: true,
-		Draw: policy.Draw{Arm: policy.ArmFixed, Propensity: 1},
+		Draw: policy.NoDraw(),
 	})
 	row := t.row(m, event.OutcomeHeld)
 	row.Reason = reasonRevised
@@ -96,7 +97,7 @@ func (t *turn) admit(i int) {
 	case slices.Contains(t.p.OptedOut, m.Category) && m.Category != "":
 		t.end(i, event.OutcomeSuppressed, reasonOptedOut)
 		return
-	case m.Precondition != "" && !t.terms.valid(m.Precondition):
+	case m.Precondition != "" && precondition.Check(m.Precondition) != nil:
 		t.end(i, event.OutcomeSuppressed, reasonBadCondition)
 		return
 	}

@@ -25,10 +25,11 @@ func (t *turn) result(r *event.Result) {
 	o.Release, o.RetryAt = nil, time.Time{}
 	switch {
 	case o.Sent:
-		t.tire(o.Message.Category)
+		t.reached(o.Message.Category)
 	case !o.Doubt: // nobody got it: the slot is free again
 		id := fnv1a(o.Message.MessageID)
 		t.h.Sends = slices.DeleteFunc(t.h.Sends, func(s Send) bool { return s.Message == id })
+		t.spared(o.Message.Category)
 		t.forget(&o.Message)
 		t.drop(o)
 	}

@@ -21,12 +21,11 @@ type Engine struct {
 	week    profile.Week
 	model   atomic.Pointer[score.Model]
 	scratch sync.Pool
-	terms   *conditions
 }
 
 // NewEngine decides by the policy, with the built-in model until SetModel.
 func NewEngine(p policy.Policy) *Engine {
-	e := &Engine{policy: p, week: profile.DefaultWeek(), terms: newConditions()}
+	e := &Engine{policy: p, week: profile.DefaultWeek()}
 	e.scratch.New = func() any { return new(workspace) }
 	e.SetModel(score.Default())
 	return e

@@ -33,6 +33,7 @@ func (t *turn) evaluate(trigger string) {
 	}
 	ws := t.scratch.Get().(*workspace)
 	defer t.scratch.Put(ws)
+	ws.reset()
 	var all []appraisal
 	for len(t.h.Held) > 0 {
 		all = t.appraiseAll(ws, all[:0])
@@ -61,7 +62,6 @@ func (t *turn) withdraw() {
 }
 
 func (t *turn) appraiseAll(ws *workspace, all []appraisal) []appraisal {
-	ws.reset(t)
 	slots := t.slots()
 	for i := range t.h.Held {
 		all = append(all, t.appraise(ws, &t.h.Held[i], slots[i]))

@@ -65,9 +65,15 @@ func (t *turn) both(category string, change func(*Fatigue)) {
 // remembers is how long fatigue and habits outlive the last push.
 const remembers = 30 * 24 * time.Hour
 
-// tire counts a push that reached the person.
-func (t *turn) tire(category string) {
-	t.both(category, func(f *Fatigue) { f.Pressure++; f.Sends++ })
+// tire counts a release, so that what is planned in the same breath knows of it.
+func (t *turn) tire(category string) { t.both(category, func(f *Fatigue) { f.Pressure++ }) }
+
+// reached counts a push that a provider took.
+func (t *turn) reached(category string) { t.both(category, func(f *Fatigue) { f.Sends++ }) }
+
+// spared takes back a release that reached nobody.
+func (t *turn) spared(category string) {
+	t.both(category, func(f *Fatigue) { f.Pressure = max(0, f.Pressure-1) })
 }
 
 // opened counts an answer, and lets the pressure leak faster again.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/precondition"
 	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
@@ -19,10 +20,10 @@ func (t *turn) gates(ws *workspace, h *Held, to []*profile.Device, none policy.S
 		g.Bar(none)
 	}
 	if m.Precondition != "" {
-		switch t.terms.test(m.Precondition, ws.environment(t)) {
-		case fails:
+		switch precondition.Test(m.Precondition, ws.environment(t)) {
+		case precondition.Fails:
 			g.Bar(policy.Precondition)
-		case unknown:
+		case precondition.Unknown:
 			g.Bar(policy.PreconditionUnknown)
 		}
 	}
@@ -38,7 +39,7 @@ func (t *turn) gates(ws *workspace, h *Held, to []*profile.Device, none policy.S
 		}
 	}
 	if h.Draw.Arm == policy.ArmUniform {
-		g.Forbid(policy.NotBefore, h.AcceptedAt.Add(time.Duration(h.Draw.U*float64(h.Deadline.Add(-lead).Sub(h.AcceptedAt)))))
+		g.Forbid(policy.NotBefore, h.AcceptedAt.Add(time.Duration(h.Draw.Where*float64(h.Deadline.Add(-lead).Sub(h.AcceptedAt)))))
 	}
 	t.spaces(&g, m)
 	t.live(&g, m, to)

@@ -24,12 +24,12 @@ func (t *turn) decision(i int, all []appraisal, trigger, action string) event.De
 		Priority:       m.Priority,
 		Trigger:        trigger,
 		Action:         action,
-		Score:          a.est.now,
+		Score:          a.est.u,
 		ValueOfWaiting: a.est.wait,
-		PSeen:          a.est.pSeen,
-		POpen:          a.est.pOpen,
-		Fatigue:        a.est.fatigue,
-		DelayCost:      a.est.delayCost,
+		PSeen:          a.est.now.PSeen,
+		POpen:          a.est.now.POpen,
+		Fatigue:        a.est.now.Fatigue,
+		DelayCost:      a.est.delay * 3600,
 		Gates:          a.closed.Names(),
 		Policy:         t.policy.Name,
 		PolicyVersion:  t.policy.Version(),
@@ -81,7 +81,7 @@ func (t *turn) release(i int, all []appraisal, trigger string) {
 		PlannedAt:     planned,
 		ReleasedAt:    t.now,
 		Deadline:      h.Deadline,
-		Score:         a.est.now,
+		Score:         a.est.u,
 		Arm:           h.Draw.Arm,
 		Propensity:    h.Draw.Propensity,
 		Policy:        t.policy.Name,
@@ -135,6 +135,7 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 			Message: fnv1a(m.MessageID), Category: categoryHash(m.Category), At: t.now.UnixMilli(), Promotional: m.Priority == event.Promotional,
 		})
 	}
+	t.tire(m.Category)
 	t.keep(time.Duration(t.policy.AttributionWindow))
 }
 

@@ -27,12 +27,14 @@ type Cap struct {
 	Per event.Duration `yaml:"per"`
 }
 
-// Exploration is the share of messages that deviate from the policy on purpose; the rest follow it, in equal parts
-// with the threshold times 0.8, 1 and 1.25.
+// Exploration is the share of messages that deviate from the policy on purpose. The rest follow it, in equal parts with each
+// of the factors on the value of waiting.
 type Exploration struct {
 	Immediate float64 `yaml:"immediate"`
 	Uniform   float64 `yaml:"uniform"`
 	Control   float64 `yaml:"control"` // not sent at all; promotional messages only
+
+	Thresholds []float64 `yaml:"thresholds"` // 0.8, 1 and 1.25
 }
 
 // Fatigue is a leaky count of sends: each adds 1, and it halves every HalfLife. The costs are in the unit of
@@ -108,7 +110,7 @@ func Default() Policy {
 			Deadline:    event.Duration(24 * time.Hour),
 			DelayCost:   0.05,
 			Foreground:  ForegroundSend,
-			Exploration: Exploration{Immediate: 0.04, Uniform: 0.04, Control: 0.02},
+			Exploration: Exploration{Immediate: 0.04, Uniform: 0.04, Control: 0.02, Thresholds: []float64{0.8, 1, 1.25}},
 		},
 	}
 	p.seal()
@@ -165,6 +167,9 @@ func (p *Policy) For(category string) Rules {
 	}
 	if c.Exploration != nil {
 		r.Exploration = *c.Exploration
+		if r.Exploration.Thresholds == nil {
+			r.Exploration.Thresholds = p.Defaults.Exploration.Thresholds
+		}
 	}
 	return r
 }
@@ -228,6 +233,10 @@ func (c *check) rules(field string, r Rules) {
 	x := r.Exploration
 	for name, v := range map[string]float64{"immediate": x.Immediate, "uniform": x.Uniform, "control": x.Control} {
 		c.that(v >= 0 && v <= 1, field+".exploration."+name, "0 to 1", v)
+	}
+	c.that(len(x.Thresholds) >= 1 && len(x.Thresholds) <= 9, field+".exploration.thresholds", "1 to 9 factors", len(x.Thresholds))
+	for i, v := range x.Thresholds {
+		c.that(v >= 0.1 && v <= 10, fmt.Sprintf("%s.exploration.thresholds[%d]", field, i), "0.1 to 10", v)
 	}
 	c.that(x.Immediate+x.Uniform+x.Control <= 1, field+".exploration", "a sum of at most 1", x.Immediate+x.Uniform+x.Control)
 }

@@ -1,0 +1,253 @@
+package timing
+
+import (
+	"math"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/timing/policy"
+	"github.com/kairos-push/kairos/services/timing/score"
+)
+
+// workspace is the scratch memory of one evaluation.
+type workspace struct {
+	path    path
+	moments moments
+	solver  solver
+	env     map[string]any
+	shut    []span
+	answers [score.Dayparts]float64 // the person's own offsets of an open, by daypart
+	own     float64                 // and over the whole day
+	ready   bool
+}
+
+// reset forgets the person of the last evaluation.
+func (ws *workspace) reset() { ws.env, ws.ready = nil, false }
+
+// environment is the profile as preconditions see it, built when one asks.
+func (ws *workspace) environment(t *turn) map[string]any {
+	if ws.env == nil {
+		ws.env = environment(t.p)
+	}
+	return ws.env
+}
+
+// prepare computes what all messages of the person share. Releases of this turn do not change it.
+func (ws *workspace) prepare(t *turn) {
+	if ws.ready {
+		return
+	}
+	ws.ready = true
+	end := 0.0
+	for i := range t.h.Held {
+		if !fixed(&t.h.Held[i]) {
+			end = max(end, min(t.h.Held[i].Deadline.Sub(t.now).Seconds(), horizon))
+		}
+	}
+	c := sense(t.p, t.now)
+	ws.path.draw(t, &c, end)
+	typical := &t.model.AppMoments
+	if t.p.AllowsDeviceData() && !t.p.Recency.UnlockAt.IsZero() {
+		typical = &t.model.UnlockMoments
+	}
+	ws.moments.fill(t.h.Moments.Bins, typical)
+	ws.answer(t)
+}
+
+// meanSeen is the share of pushes seen within five minutes over all: 43.7 % of real prompts were answered by then (timing.md §6).
+const meanSeen = 0.44
+
+// pseudoSends pull a person's own rates towards those of all.
+const pseudoSends = 20
+
+// answer computes how much more or less than all this person opens: over the day, and by daypart against that.
+func (ws *workspace) answer(t *turn) {
+	ws.own, ws.answers = 0, [score.Dayparts]float64{}
+	if !t.p.AllowsUserData() || t.p.Response.IsZero() {
+		return
+	}
+	r := t.p.Response.Rates(t.now)
+	var sends, opens [score.Dayparts]float64
+	var allSends, allOpens float64
+	for h := range 24 {
+		sends[h/3] += r.Sends[h]
+		opens[h/3] += r.Opens[h]
+		allSends += r.Sends[h]
+		allOpens += r.Opens[h]
+	}
+	base := t.model.BaseRate() * meanSeen
+	ws.own = score.Shrunk(allOpens, allSends, base, pseudoSends)
+	mine := score.Shift(base, ws.own)
+	for d := range ws.answers {
+		ws.answers[d] = score.Shrunk(opens[d], sends[d], mine, pseudoSends)
+	}
+}
+
+// estimate is the model's view of one message now.
+type estimate struct {
+	plan
+	x     *score.Vector
+	extra [extras]float64
+	wake  time.Time
+}
+
+// What enters a decision beside the context.
+const (
+	fValue = iota
+	fRelevance
+	fHoursHeld
+	fHoursLeft
+	fFatigueUser
+	fFatigueCategory
+	fOpensUser
+	fOpensDaypart
+	fOpensCategory
+	fOpensMessage
+	fMomentsPerHour
+	extras
+)
+
+var extraNames = [extras]string{
+	"value", "relevance", "hours_held", "hours_left", "fatigue_user", "fatigue_category",
+	"opens_user", "opens_daypart", "opens_category", "opens_message", "moments_per_hour",
+}
+
+// worth ranks the messages of a person: the best that can be done with each.
+func (e *estimate) worth() float64 { return max(e.u, e.wait) }
+
+// features are all inputs that are not 0.
+func (e *estimate) features() event.Features {
+	f := event.Features{}
+	for name, v := range e.x.All() {
+		f[name.String()] = round(v)
+	}
+	for i, v := range e.extra {
+		if v != 0 {
+			f[extraNames[i]] = round(v)
+		}
+	}
+	return f
+}
+
+// round keeps six significant digits: rows are read by people too.
+func round(v float64) float64 {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0
+	}
+	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
+}
+
+// fixed messages have no choice of a moment: there is nothing to plan.
+func fixed(h *Held) bool {
+	return h.Message.Timing != event.TimingBestMoment || h.Message.Priority == event.Critical ||
+		h.Draw.Arm == policy.ArmImmediate || h.Draw.Arm == policy.ArmUniform || h.Draw.Arm == policy.ArmControl
+}
+
+// estimate scores a message, and plans it if it may choose.
+func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
+	ws.prepare(t)
+	m := &h.Message
+	q := t.terms(ws, h, a)
+	e := estimate{x: &ws.path.now}
+	p := &ws.path
+	e.now = score.Moment{
+		Value: q.value, Relevance: q.relevance, PSeen: p.seen[0], POpen: score.Opens(p.lift[0] * q.odds[p.part[0]]),
+		Fatigue: q.fatigue[0].cost + q.fatigue[1].cost, Budget: q.budget,
+	}
+	e.u = e.now.Utility()
+	if !fixed(h) && a.closed&^policy.Soft&^timed == 0 {
+		now := e.now
+		q.shut = ws.spans(t, &a.gates, a.end)
+		e.plan = ws.solver.solve(p, &ws.moments, &q)
+		e.now = now
+		e.wake = t.now.Add(time.Duration(math.Ceil(e.next*1000)) * time.Millisecond)
+	}
+	e.extra[fValue], e.extra[fRelevance] = q.value, q.relevance
+	e.extra[fHoursHeld] = t.now.Sub(h.AcceptedAt).Hours()
+	e.extra[fHoursLeft] = h.Deadline.Sub(t.now).Hours()
+	e.extra[fFatigueUser], e.extra[fFatigueCategory] = q.fatigue[0].cost, q.fatigue[1].cost
+	e.extra[fOpensUser], e.extra[fOpensDaypart] = ws.own, ws.answers[p.part[0]]
+	e.extra[fOpensCategory] = t.categoryAnswers(ws, m.Category)
+	e.extra[fOpensMessage] = t.model.MessageOffset(m, channel(a), t.p.Cohort)
+	e.extra[fMomentsPerHour] = p.rate[0] * 3600
+	return e
+}
+
+// timed gates open by themselves.
+const timed = policy.NotBefore | policy.QuietHours | policy.DeliveryWindow | policy.DND | policy.PersonCap |
+	policy.CategoryCap | policy.MinimumGap
+
+// terms gathers what the plan of one message needs.
+func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
+	m := &h.Message
+	rules := t.policy.For(m.Category)
+	q := terms{
+		value: 1, relevance: 1,
+		budget:    t.policy.Budget,
+		delay:     rules.DelayCost,
+		threshold: h.Draw.Threshold,
+		end:       a.end.Sub(t.now).Seconds(),
+		drop:      m.AtDeadline == event.AtDeadlineDrop,
+	}
+	if m.Value != nil {
+		q.value = *m.Value
+	}
+	half := m.HalfLife
+	if half == 0 {
+		half = rules.HalfLife
+	}
+	if half > 0 {
+		q.halfLife = time.Duration(half).Seconds()
+		q.relevance = math.Exp2(-max(t.now.Sub(h.AcceptedAt).Seconds(), 0) / q.halfLife)
+	}
+	halfLife := time.Duration(t.policy.Fatigue.HalfLife)
+	for i, cost := range [2]float64{t.policy.Fatigue.User, t.policy.Fatigue.Category} {
+		c := uint64(0)
+		if i == 1 {
+			c = categoryHash(m.Category)
+		}
+		f := t.h.tiredness(c)
+		q.fatigue[i] = leak{cost: cost * f.pressure(t.now, halfLife), half: halfLife.Seconds() * float64(f.Stretch)}
+	}
+	shared := ws.own + t.categoryAnswers(ws, m.Category) + t.model.MessageOffset(m, channel(a), t.p.Cohort)
+	for d := range q.odds {
+		q.odds[d] = math.Exp(shared + ws.answers[d])
+	}
+	return q
+}
+
+// categoryAnswers is how much more or less than their other pushes the person opens those of a category.
+func (t *turn) categoryAnswers(ws *workspace, category string) float64 {
+	if !t.p.AllowsUserData() {
+		return 0
+	}
+	f := t.h.tiredness(categoryHash(category))
+	mine := score.Shift(t.model.BaseRate()*meanSeen, ws.own)
+	return score.Shrunk(float64(f.Opens), float64(f.Sends), mine, pseudoSends)
+}
+
+func channel(a *appraisal) string {
+	if len(a.targets) == 0 {
+		return ""
+	}
+	return a.targets[0].Channel
+}
+
+// spans lists when the gates are shut from now to the end.
+func (ws *workspace) spans(t *turn, g *policy.Gates, end time.Time) []span {
+	ws.shut = ws.shut[:0]
+	for at := t.now; at.Before(end); {
+		opens := g.NextOpen(at)
+		if opens.IsZero() {
+			return append(ws.shut, span{at.Sub(t.now).Seconds(), math.Inf(1)})
+		}
+		if opens.After(at) {
+			ws.shut = append(ws.shut, span{at.Sub(t.now).Seconds(), opens.Sub(t.now).Seconds()})
+		}
+		if at = g.NextClose(opens); at.IsZero() {
+			break
+		}
+	}
+	return ws.shut
+}

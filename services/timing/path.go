@@ -1,0 +1,121 @@
+package timing
+
+import (
+	"math"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/services/timing/score"
+)
+
+// The grid of the plan: every 30 s for 10 min, then every 10 min, at most a week ahead. A deadline beyond that is planned
+// again when the week is over.
+const (
+	fineStep   = 30.0
+	fineSteps  = 20
+	coarseStep = 600.0
+	fineSpan   = fineStep * fineSteps
+	horizon    = 7 * 24 * 3600.0
+	maxPoints  = fineSteps + 6*24*7
+)
+
+// gridAt is the time of a grid point in seconds from now.
+func gridAt(i int) float64 {
+	if i < fineSteps {
+		return fineStep * float64(i)
+	}
+	return fineSpan + coarseStep*float64(i-fineSteps)
+}
+
+// path is what the model says of a person on the way on which nothing more happens. All of their messages share it.
+type path struct {
+	n    int
+	seen [maxPoints]float64 // p_seen
+	lift [maxPoints]float64 // odds of an open, as far as the context decides
+	rate [maxPoints]float64 // of good moments, per second from here to the next point
+	part [maxPoints]uint8   // local daypart
+	now  score.Vector       // the features at the first point
+}
+
+// draw computes the path from now to the end.
+func (p *path) draw(t *turn, c *score.Context, end float64) {
+	w := habits{turn: t, week: t.p.Presence.Week(&t.week, t.now), observed: observability(t.p, t.now)}
+	w.span(t.now)
+	var x score.Vector
+	stale, hour := false, -1
+	for p.n = 0; p.n < maxPoints; p.n++ {
+		i := p.n
+		at := gridAt(i)
+		if i > 0 && at >= end {
+			break
+		}
+		h := w.hour(at)
+		if i > 0 && stale && h.week == hour { // nothing but the hour still matters
+			p.seen[i], p.lift[i], p.rate[i], p.part[i] = p.seen[i-1], p.lift[i-1], p.rate[i-1], p.part[i-1]
+			continue
+		}
+		c.At(at, h.prior, &x)
+		if i == 0 {
+			p.now = x
+		}
+		p.seen[i] = t.model.PSeen(&x, h.cohort)
+		p.lift[i] = t.model.Lift(&x)
+		p.rate[i], p.part[i] = h.rate, h.part
+		stale, hour = x.Stale(), h.week
+	}
+}
+
+// habits are the person's hours of the week, computed as the path comes to them.
+type habits struct {
+	*turn
+	week     profile.Week
+	observed float64
+	known    [profile.HoursOfWeek]bool
+	hours    [profile.HoursOfWeek]hour
+	offset   int64   // of the zone, valid
+	until    float64 // seconds from now
+}
+
+type hour struct {
+	week   int
+	part   uint8
+	prior  float64 // log-odds that the person looks at the phone
+	cohort float64
+	rate   float64 // of moments, per second
+}
+
+// maxRate of moments is six an hour, so that a step of the grid holds at most one (λ·dt ≤ 1).
+const maxRate = 6.0 / 3600
+
+// span finds the zone's offset at an instant, and how long it holds.
+func (w *habits) span(at time.Time) {
+	local := at.In(w.loc)
+	_, offset := local.Zone()
+	w.offset, w.until = int64(offset), math.Inf(1)
+	if _, end := local.ZoneBounds(); !end.IsZero() {
+		w.until = end.Sub(w.now).Seconds()
+	}
+}
+
+// hour of the week that the person's clock shows after so many seconds.
+func (w *habits) hour(after float64) *hour {
+	if after >= w.until {
+		w.span(w.now.Add(time.Duration(after * float64(time.Second))))
+	}
+	const monday = 4 * 24 // Unix time began on a Thursday
+	local := w.now.Unix() + int64(after) + w.offset
+	i := int((local/3600 + profile.HoursOfWeek - monday) % profile.HoursOfWeek)
+	h := &w.hours[i]
+	if !w.known[i] {
+		w.known[i] = true
+		p := float64(w.week[i])
+		*h = hour{
+			week:   i,
+			part:   uint8(i % 24 / 3), //nolint:gosec // 0 to 7
+			prior:  score.Logit(p),
+			cohort: w.model.CohortOffset(w.p.Cohort, i%24),
+			rate:   min(-math.Log1p(-p)/3600*w.observed, maxRate),
+		}
+	}
+	return h
+}

@@ -1,0 +1,265 @@
+package score
+
+import (
+	"iter"
+	"math"
+)
+
+// Feature is one named input of the model.
+type Feature uint8
+
+// The features. Ages enter through hat functions: an age between two knots is shared between them in proportion, so that
+// the score is continuous in time, while each knot has a weight of its own (a plain bucket would jump at its edge).
+const (
+	Bias      Feature = iota
+	Prior             // log-odds that the person looks at the phone in this hour of the week
+	Live              // 1 while the newest sign of use is fresh, falling to 0 as it goes stale
+	PriorLive         // Prior × Live: what a fresh sign takes away from the habit's say
+
+	InUse0 // seconds since the phone came into use, if it still is
+	InUse60
+	InUse120
+	InUse360
+	InUse900
+	InUse2400
+
+	Away0 // seconds since it was put away, if that is newer
+	Away600
+	Away2400
+
+	App0 // seconds since the last event of the own app, if that is the newest sign
+	App120
+	App600
+	App1800
+
+	Unlocks10m // log(1 + unlocks)
+	Unlocks1h
+	Unlocks24h
+	Session // log(1 + minutes) of the last finished sitting
+
+	CallEnded // breakpoints: 1 at the moment, 0 five minutes later
+	AppSwitched
+	MotionChanged
+
+	Charging // states: 1 when observed, falling to 0 as the observation gets old
+	Headphones
+	Still
+	OnFoot
+	Cycling
+	InVehicle
+	Offline
+	Silent
+	Vibrate
+	LowBattery
+	InCall
+	DND
+	Foreground
+
+	NumFeatures = iota
+)
+
+var names = [NumFeatures]string{
+	"bias", "prior", "live", "prior_live",
+	"in_use_0s", "in_use_60s", "in_use_120s", "in_use_360s", "in_use_900s", "in_use_2400s",
+	"away_0s", "away_600s", "away_2400s",
+	"app_0s", "app_120s", "app_600s", "app_1800s",
+	"unlocks_10m", "unlocks_1h", "unlocks_24h", "session",
+	"call_ended", "app_switched", "motion_changed",
+	"charging", "headphones", "still", "on_foot", "cycling", "in_vehicle", "offline", "silent", "vibrate",
+	"low_battery", "in_call", "dnd", "foreground",
+}
+
+// String is the feature's name, as in the columns f_<name>.
+func (f Feature) String() string { return names[f] }
+
+// Named is the feature of that name.
+func Named(name string) (Feature, bool) {
+	for f, n := range names {
+		if n == name {
+			return Feature(f), true
+		}
+	}
+	return 0, false
+}
+
+// Vector lists the features that are not 0 at one instant: few of them ever are.
+type Vector struct {
+	n      int
+	which  [maxActive]Feature
+	values [maxActive]float64
+}
+
+// maxActive features can be there at once: all but the ages, and two knots of one age.
+const maxActive = NumFeatures - 13 + 2
+
+func (x *Vector) put(f Feature, v float64) {
+	x.which[x.n], x.values[x.n] = f, v
+	x.n++
+}
+
+// All yields each feature that is not 0, with its value.
+func (x *Vector) All() iter.Seq2[Feature, float64] {
+	return func(yield func(Feature, float64) bool) {
+		for i := range x.n {
+			if x.values[i] != 0 && !yield(x.which[i], x.values[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Knots of the ages, in seconds; at the last one the sign has gone stale.
+var (
+	inUseKnots = [...]float64{0, 60, 120, 360, 900, 2400, 7200}
+	awayKnots  = [...]float64{0, 600, 2400, 14400}
+	appKnots   = [...]float64{0, 120, 600, 1800, 5400}
+)
+
+// How long a state is believed, in seconds.
+const (
+	breakpoint  = 300
+	minutesLong = 1800
+	hourLong    = 3600
+	hoursLong   = 4 * 3600
+)
+
+// Stale is after how many seconds without a new sign no live feature is left: the score is the habit's alone.
+const Stale = hoursLong
+
+// Never is the age of what was never observed.
+var Never = math.Inf(1)
+
+// State is something that the phone shows, as the age of the observation that says so; Never if it does not.
+type State uint8
+
+// The states, in the order of their features from Charging on.
+const (
+	IsCharging State = iota
+	HasHeadphones
+	IsStill
+	IsOnFoot
+	IsCycling
+	IsInVehicle
+	IsOffline
+	IsSilent
+	IsVibrate
+	IsLowBattery
+	IsInCall
+	IsDND
+	IsForeground
+	NumStates
+)
+
+var lasts = [NumStates]float64{
+	hoursLong, hourLong, hourLong, minutesLong, minutesLong, minutesLong, minutesLong, hoursLong, hoursLong, hoursLong,
+	hourLong, hoursLong, minutesLong,
+}
+
+// Context is what is known of a person at one instant. Ages are in seconds, Never for what was not observed.
+type Context struct {
+	InUse, Away, App       float64 // at most one matters: the newest sign
+	Unlocks10m, Unlocks1h  float64 // expected counts
+	Unlocks24h             float64
+	SessionSeconds         float64
+	CallEnded, AppSwitched float64
+	MotionChanged          float64
+	States                 [NumStates]float64
+
+	fading [maxFading]fading // by Prepare: what fades at a constant rate
+	n      int
+}
+
+// fading is a feature that falls from scale to 0 in a straight line.
+type fading struct {
+	feature     Feature
+	scale, rate float64
+}
+
+const maxFading = 4 + 3 + int(NumStates)
+
+// Unobserved is the context of a person of whom nothing is known.
+func Unobserved() Context {
+	c := Context{InUse: Never, Away: Never, App: Never, CallEnded: Never, AppSwitched: Never, MotionChanged: Never}
+	for i := range c.States {
+		c.States[i] = Never
+	}
+	return c
+}
+
+// Prepare computes once what every later instant needs. At sees no change to c after it.
+func (c *Context) Prepare() {
+	c.n = 0
+	c.counts(Unlocks10m, c.Unlocks10m, 1200)
+	c.counts(Unlocks1h, c.Unlocks1h, 2*hourLong)
+	c.counts(Unlocks24h, c.Unlocks24h, hoursLong)
+	c.counts(Session, c.SessionSeconds/60, hourLong)
+	c.sign(CallEnded, c.CallEnded, breakpoint)
+	c.sign(AppSwitched, c.AppSwitched, breakpoint)
+	c.sign(MotionChanged, c.MotionChanged, breakpoint)
+	for i, age := range c.States {
+		c.sign(Charging+Feature(i), age, lasts[i]) //nolint:gosec // a state's number is small
+	}
+}
+
+// counts adds the logarithm of a count, which fades over a span from now on.
+func (c *Context) counts(f Feature, count, span float64) {
+	if v := math.Log1p(max(count, 0)); v > 0 {
+		c.fading[c.n] = fading{f, v, v / span}
+		c.n++
+	}
+}
+
+// sign adds something observed age ago, which fades over a span from its observation on.
+func (c *Context) sign(f Feature, age, span float64) {
+	if age < span {
+		c.fading[c.n] = fading{f, 1 - age/span, 1 / span}
+		c.n++
+	}
+}
+
+// At fills the vector for dt seconds later if nothing happens until then: the phone stays as it is, and every sign ages.
+// prior is the log-odds of the habit at that time.
+func (c *Context) At(dt, prior float64, x *Vector) {
+	x.n = 0
+	x.put(Bias, 1)
+	x.put(Prior, prior)
+	switch {
+	case c.InUse < Never:
+		x.live(inUseKnots[:], InUse0, c.InUse+dt, prior)
+	case c.App < c.Away:
+		x.live(appKnots[:], App0, c.App+dt, prior)
+	case c.Away < Never:
+		x.live(awayKnots[:], Away0, c.Away+dt, prior)
+	}
+	for i := range c.fading[:c.n] {
+		f := &c.fading[i]
+		if v := f.scale - f.rate*dt; v > 0 {
+			x.put(f.feature, v)
+		}
+	}
+}
+
+// live shares an age between two knots; from the last but one knot on it goes stale.
+func (x *Vector) live(knots []float64, first Feature, age, prior float64) {
+	last := len(knots) - 1
+	if age >= knots[last] {
+		return
+	}
+	i := 0
+	for age >= knots[i+1] {
+		i++
+	}
+	w := (age - knots[i]) / (knots[i+1] - knots[i])
+	x.put(first+Feature(i), 1-w) //nolint:gosec // a knot's number is small
+	fresh := 1.0
+	if i+1 == last {
+		fresh = 1 - w
+	} else {
+		x.put(first+Feature(i+1), w) //nolint:gosec // a knot's number is small
+	}
+	x.put(Live, fresh)
+	x.put(PriorLive, prior*fresh)
+}
+
+// Stale says that nothing but the habit is left: no later instant differs but by its hour.
+func (x *Vector) Stale() bool { return x.n == 2 }

@@ -1,5 +1,0 @@
-package score
-
-type Model struct{ Version string }
-
-func Default() *Model { return &Model{Version: "default"} }

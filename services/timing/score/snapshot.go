@@ -1,0 +1,130 @@
+package score
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+)
+
+// maxWeight of a model that is believed: log-odds of 20 are one in 500 million.
+const maxWeight = 20
+
+// snapshot is a model as a record of the models topic.
+type snapshot struct {
+	Version       string             `json:"version"`
+	CreatedAt     time.Time          `json:"created_at,omitzero"`
+	Seen          map[string]float64 `json:"seen"`
+	Open          map[string]float64 `json:"open"`
+	UnlockMoments []float64          `json:"unlock_moments"`
+	AppMoments    []float64          `json:"app_moments"`
+	// Hashed lists the weights that are not 0: for each, the distance of its slot to the one before as uvarint, and
+	// the weight as little-endian float32.
+	Hashed []byte `json:"hashed,omitzero"`
+}
+
+// Encode writes the model as a record of the models topic. Weights of 0 are left out.
+func (m *Model) Encode(createdAt time.Time) ([]byte, error) {
+	s := snapshot{
+		Version: m.Version, CreatedAt: createdAt, Seen: m.Seen.byName(), Open: m.Open.byName(),
+		UnlockMoments: m.UnlockMoments[:], AppMoments: m.AppMoments[:],
+	}
+	next := 0
+	for slot, w := range m.Hashed {
+		if w != 0 {
+			s.Hashed = binary.AppendUvarint(s.Hashed, uint64(slot-next)) //nolint:gosec // slots ascend
+			s.Hashed = binary.LittleEndian.AppendUint32(s.Hashed, math.Float32bits(w))
+			next = slot
+		}
+	}
+	return event.Encode(s)
+}
+
+// Parse reads a snapshot. It refuses an unknown feature, a weight that is not finite or beyond ±20, and shares that are no
+// distribution: the caller then keeps the model it has.
+func Parse(data []byte) (*Model, error) {
+	var s snapshot
+	if err := event.Decode(data, &s); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	m := &Model{Version: s.Version}
+	if s.Version == "" {
+		return nil, errors.New("model: version: is required")
+	}
+	if err := errors.Join(
+		m.Seen.set("seen", s.Seen), m.Open.set("open", s.Open),
+		shares("unlock_moments", s.UnlockMoments, &m.UnlockMoments), shares("app_moments", s.AppMoments, &m.AppMoments),
+		m.unpack(s.Hashed),
+	); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (w *Weights) byName() map[string]float64 {
+	out := map[string]float64{}
+	for f, v := range w {
+		if v != 0 {
+			out[names[f]] = v
+		}
+	}
+	return out
+}
+
+func (w *Weights) set(field string, from map[string]float64) error {
+	for name, v := range from {
+		f, ok := Named(name)
+		if !ok {
+			return fmt.Errorf("model: %s: unknown feature %q", field, name)
+		}
+		if math.IsNaN(v) || math.Abs(v) > maxWeight {
+			return fmt.Errorf("model: %s.%s: want a weight within ±%d, got %v", field, name, maxWeight, v)
+		}
+		w[f] = v
+	}
+	return nil
+}
+
+func shares(field string, from []float64, to *[Bins]float64) error {
+	if len(from) != Bins {
+		return fmt.Errorf("model: %s: want %d shares, got %d", field, Bins, len(from))
+	}
+	sum := 0.0
+	for i, v := range from {
+		if !(v >= 0 && v <= 1) {
+			return fmt.Errorf("model: %s[%d]: want 0 to 1, got %v", field, i, v)
+		}
+		to[i] = v
+		sum += v
+	}
+	if math.Abs(sum-1) > 1e-6 {
+		return fmt.Errorf("model: %s: want a sum of 1, got %v", field, sum)
+	}
+	return nil
+}
+
+func (m *Model) unpack(packed []byte) error {
+	if len(packed) == 0 {
+		return nil
+	}
+	m.Hashed = make([]float32, 1<<HashBits)
+	for slot := uint64(0); len(packed) > 0; {
+		step, n := binary.Uvarint(packed)
+		if n <= 0 || len(packed) < n+4 || step > 1<<HashBits {
+			return errors.New("model: hashed: cut off")
+		}
+		if slot += step; slot >= 1<<HashBits {
+			return fmt.Errorf("model: hashed: slot %d is beyond %d", slot, 1<<HashBits-1)
+		}
+		w := math.Float32frombits(binary.LittleEndian.Uint32(packed[n:]))
+		if !(math.Abs(float64(w)) <= maxWeight) {
+			return fmt.Errorf("model: hashed[%d]: want a weight within ±%d, got %v", slot, maxWeight, w)
+		}
+		m.Hashed[slot] = w
+		packed = packed[n+4:]
+	}
+	return nil
+}
