@@ -2,6 +2,9 @@ package schematest
 
 import (
 	"encoding/json"
+	"math"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ type rules struct {
 	maxBytes int         // x-max-bytes: length of a string in UTF-8
 	notAfter [][2]string // x-not-after: pairs of time members, the first not after the second
 	distinct [2]string   // x-distinct: two members whose values differ
+	finite   bool        // x-finite: numbers at any depth fit a 64-bit float
 }
 
 func vocabulary(t testing.TB) *jsonschema.Vocabulary {
@@ -24,7 +28,8 @@ func vocabulary(t testing.TB) *jsonschema.Vocabulary {
 	meta, err := jsonschema.UnmarshalJSON(strings.NewReader(`{"properties": {
 		"x-max-bytes": {"type": "integer", "minimum": 1},
 		"x-not-after": {"type": "array", "items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}},
-		"x-distinct": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+		"x-distinct": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
+		"x-finite": {"const": true}
 	}, "patternProperties": {"^x-": true}}`))
 	require.NoError(t, err)
 	c := jsonschema.NewCompiler()
@@ -51,7 +56,8 @@ func compile(_ *jsonschema.CompilerContext, obj map[string]any) (jsonschema.Sche
 	if p, ok := obj["x-distinct"]; ok {
 		r.distinct = pair(p)
 	}
-	if r.maxBytes == 0 && r.notAfter == nil && r.distinct[0] == "" {
+	_, r.finite = obj["x-finite"]
+	if r.maxBytes == 0 && r.notAfter == nil && r.distinct[0] == "" && !r.finite {
 		return nil, nil //nolint:nilnil // what the library wants for "none of our keywords here"
 	}
 	return &r, nil
@@ -71,6 +77,9 @@ func (r *rules) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	if !ok {
 		return
 	}
+	if r.finite && !finite(obj) {
+		ctx.AddError(&kind.Maximum{Got: new(big.Rat), Want: new(big.Rat).SetFloat64(math.MaxFloat64)})
+	}
 	for _, p := range r.notAfter {
 		first, err1 := time.Parse(time.RFC3339, str(obj[p[0]]))
 		second, err2 := time.Parse(time.RFC3339, str(obj[p[1]]))
@@ -81,6 +90,23 @@ func (r *rules) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	if d := r.distinct; d[0] != "" && obj[d[0]] != nil && obj[d[0]] == obj[d[1]] {
 		ctx.AddError(&kind.DependentRequired{Prop: d[0], Missing: []string{d[1] + " other than it"}})
 	}
+}
+
+// finite looks for the numbers that doubles left as text because they do not fit.
+func finite(v any) bool {
+	switch v := v.(type) {
+	case json.Number:
+		return false
+	case map[string]any:
+		for _, e := range v {
+			if !finite(e) {
+				return false
+			}
+		}
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !finite(e) })
+	}
+	return true
 }
 
 func str(v any) string {
