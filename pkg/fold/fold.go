@@ -3,6 +3,7 @@
 package fold
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/topic"
@@ -51,4 +52,25 @@ type Stage[S, I any] struct {
 	Due func(S) time.Time
 	// Reconcile takes in one of the stage's own published records (from Echo) during a rebuild.
 	Reconcile func(state S, from topic.Topic, value []byte) S
+}
+
+// source is the topic whose offsets tell duplicates among the inputs.
+func (s *Stage[S, I]) source() topic.Topic {
+	if s.Source.Name != "" {
+		return s.Source
+	}
+	return s.Input
+}
+
+func (s *Stage[S, I]) validate() error {
+	for name, missing := range map[string]bool{
+		"Name": s.Name == "", "Input": s.Input.Name == "", "Journal": s.Journal.Name == "",
+		"New": s.New == nil, "Decode": s.Decode == nil, "EncodeState": s.EncodeState == nil, "DecodeState": s.DecodeState == nil,
+		"Step": s.Step == nil, "Due": (s.Due == nil) != (s.Wake == nil), "Reconcile": (s.Reconcile == nil) != (len(s.Echo) == 0),
+	} {
+		if missing {
+			return fmt.Errorf("fold: stage %q: %s is missing", s.Name, name)
+		}
+	}
+	return nil
 }

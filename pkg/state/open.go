@@ -44,6 +44,9 @@ func Open(cfg Config) (redis.UniversalClient, error) {
 	}), nil
 }
 
+// ErrBuckets says that this Redis was filled by a program with another bucket count.
+var ErrBuckets = errors.New("redis: another bucket count")
+
 const bucketsKey = "kairos:buckets"
 
 // Check writes the bucket count at the first start and compares it at every later one: with another count, users would
@@ -57,7 +60,7 @@ func Check(ctx context.Context, rdb redis.UniversalClient) error {
 		return fmt.Errorf("redis: read the bucket count: %w", err)
 	}
 	if got != strconv.Itoa(Buckets) {
-		return fmt.Errorf("redis: %s is %.20q but this program has %d buckets: it is the Redis of another version", bucketsKey, got, Buckets)
+		return fmt.Errorf("%w: %s is %.20q but this program has %d buckets", ErrBuckets, bucketsKey, got, Buckets)
 	}
 	return nil
 }

@@ -1,0 +1,21 @@
+// Package failpoint marks the places in the shell between two steps that must not be one. Built with the tag
+// "failpoint", tests can stop, delay or kill a process there, and switch guards off to see that they are needed. Built
+// without it, as every program is, Hit does nothing, no guard can be off, and both cost nothing.
+//
+// With the tag a process reads KAIROS_FAILPOINTS, for example "after_store=kill:3,before_commit=sleep:2s", and
+// KAIROS_GUARDS_OFF, for example "fence,cause"; a test calls Set and Disable.
+package failpoint
+
+// The places, in the order of a batch.
+const (
+	AfterPublish = "after_publish" // effects are published, the state is not stored
+	AfterStore   = "after_store"   // the state is stored, its decisions are not published
+	BeforeCommit = "before_commit" // all is done, the offset is not committed
+)
+
+// The guards.
+const (
+	Fence = "fence" // a write is refused when the bucket has a newer owner or went back
+	Cause = "cause" // a record of a cause that was applied is dropped
+	Echo  = "echo"  // a rebuild takes published decisions in
+)

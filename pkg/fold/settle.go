@@ -1,0 +1,100 @@
+package fold
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/fold/failpoint"
+	"github.com/kairos-push/kairos/pkg/state"
+)
+
+// settleAfter is how long a commit may lag behind the store. Until then a new owner reads again what its fence drops.
+const settleAfter = time.Second
+
+// dirtyMost bounds what a checkpoint, and a new owner that takes its list over, have to carry.
+const dirtyMost = 20_000
+
+// housekeep does what is due beside inputs and wake-ups.
+func (o *owner[S, I]) housekeep(ctx context.Context) error {
+	now := o.clock.Now()
+	if now.Sub(o.checkedAt) >= o.cfg.Verify {
+		if err := o.within(ctx, o.cfg.Batch, o.verify); err != nil {
+			return err
+		}
+	}
+	if !o.dirtySince.IsZero() && now.Sub(o.dirtySince) >= settleAfter {
+		if err := o.within(ctx, o.cfg.Batch, o.settle); err != nil {
+			return err
+		}
+	}
+	if len(o.p.dirty) >= dirtyMost || len(o.p.dirty) > 0 && now.Sub(o.savedAt) >= o.cfg.Checkpoint {
+		return o.within(ctx, o.cfg.Batch, o.checkpoint)
+	}
+	return nil
+}
+
+// verify notices the loss of Redis while there is nothing to load or store, so that the rebuild is done before the next
+// wake-up is due.
+func (o *owner[S, I]) verify(ctx context.Context) error {
+	o.checkedAt = o.clock.Now()
+	return o.redis(ctx, "verify", func(ctx context.Context) error { return o.store.Verify(ctx, o.p.fences) })
+}
+
+// settle empties in Redis the outboxes that are published, moves the marks of every bucket to where the partition is,
+// and commits. So a fence below the commit tells that Redis went back.
+func (o *owner[S, I]) settle(ctx context.Context) error {
+	keys := slices.Sorted(maps.Keys(o.p.published))
+	for chunk := range slices.Chunk(keys, 1000) {
+		users, err := o.load(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		pl, err := o.p.rewrite(chunk, users, o.clock.Now())
+		if err != nil {
+			return err
+		}
+		if err := o.do(ctx, pl); err != nil {
+			return err
+		}
+	}
+	if err := o.write(ctx, o.p.touches(false, nil)); err != nil {
+		return err
+	}
+	if err := failpoint.Hit(ctx, failpoint.BeforeCommit); err != nil {
+		return err
+	}
+	if next := o.p.next(); next > o.committed {
+		if err := o.in.Commit(next); err != nil {
+			return err
+		}
+		o.committed = next
+	}
+	o.dirtySince = time.Time{}
+	return nil
+}
+
+// drain leaves as little as possible to the next owner.
+func (o *owner[S, I]) drain(ctx context.Context) error {
+	if err := o.settle(ctx); err != nil {
+		return err
+	}
+	return o.checkpoint(ctx)
+}
+
+// touches are writes that move the marks of the buckets that are behind, or of all; change may say more.
+func (p *partition[S, I]) touches(all bool, change func(*state.Write)) []state.Write {
+	var out []state.Write
+	for _, b := range slices.Sorted(maps.Keys(p.fences)) {
+		w := p.write(b)
+		if len(w.Marks) == 0 && !all {
+			continue
+		}
+		if change != nil {
+			change(w)
+		}
+		out = append(out, *w)
+	}
+	return out
+}
