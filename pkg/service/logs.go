@@ -1,11 +1,13 @@
 package service
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 )
 
@@ -25,6 +27,16 @@ func (cfg Log) Logger(w io.Writer, service string) (zerolog.Logger, error) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !IsTerminal(w)}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Str("service", service).Logger(), nil
+}
+
+// RedisLogs sends what go-redis prints by itself to log. It is the one setting of the process that go-redis offers.
+func RedisLogs(log zerolog.Logger) { redis.SetLogger(redisLogger{log}) }
+
+type redisLogger struct{ log zerolog.Logger }
+
+// Printf implements go-redis's logger. The failed command itself is an error that its caller reports.
+func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
+	l.log.Debug().Str("detail", fmt.Sprintf(format, args...)).Msg("redis_client")
 }
 
 // IsTerminal says whether w shows text to a person who wants colours.

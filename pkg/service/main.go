@@ -66,6 +66,7 @@ func (p Program[F]) Run(ctx context.Context, args []string, stdout, stderr io.Wr
 		_, _ = fmt.Fprintf(stderr, "kairos-%s: %v\n", p.Name, err)
 		return 2
 	}
+	RedisLogs(log)
 	if err := p.serve(ctx, cli.Flags, cli.Config, log); err != nil {
 		log.Error().Err(err).Msg("stopped with an error")
 		return 1

@@ -125,11 +125,12 @@ func (c *Console) change(apply func(*view)) {
 	c.changed = make(chan struct{})
 }
 
-// Lookup says where a message of an app stands, with the decisions so far. Only the newest messages are known.
-func (c *Console) Lookup(app, message string) (Detail, bool) {
+// Lookup says where a message of an app stands, with the decisions so far. Only the newest messages are known. Without a
+// user it is the message of that id that appeared last.
+func (c *Console) Lookup(app, user, message string) (Detail, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.view.lookup(app, "", message)
+	return c.view.lookup(app, user, message)
 }
 
 func (c *Console) total() ledger.Row {

@@ -57,9 +57,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) message(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	d, ok := c.view.lookup(r.PathValue("app"), r.PathValue("user"), r.PathValue("message"))
-	c.mu.Unlock()
+	d, ok := c.Lookup(r.PathValue("app"), r.PathValue("user"), r.PathValue("message"))
 	if !ok {
 		http.Error(w, "no such message among the newest; `kairos why` searches the whole topic", http.StatusNotFound)
 		return

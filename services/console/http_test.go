@@ -69,7 +69,7 @@ func TestMessageDetail(t *testing.T) {
 	c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/console/messages/demo/u1/none", nil))
 	require.Equal(t, http.StatusNotFound, w.Code)
 
-	got, ok := c.Lookup("demo", odd)
+	got, ok := c.Lookup("demo", "", odd)
 	require.True(t, ok)
 	require.Equal(t, "sent", got.State)
 }

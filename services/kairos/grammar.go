@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		_, _ = fmt.Fprintf(errOut, "kairos: %v\n", err)
 		return 2
 	}
+	service.RedisLogs(term.Log)
 	switch err := kctx.Run(); {
 	case err == nil, errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return 0

@@ -55,6 +55,7 @@ func (r *report) fail(what, do, seen string, args ...any) {
 func (d *Doctor) Run(ctx context.Context, o *IO) error {
 	rep := &report{}
 	apps := d.config(rep)
+	d.policy(rep)
 	if !d.WithoutDB {
 		d.redis(ctx, o, rep)
 	}

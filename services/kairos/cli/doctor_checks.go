@@ -39,7 +39,6 @@ func (d *Doctor) config(rep *report) *service.Apps {
 			rep.warn("apps file", "set receipt_secret: without it anybody may claim that a push was opened", "app %s has no receipt secret", a.AppID)
 		}
 	}
-	d.policy(rep)
 	return apps
 }
 
