@@ -125,11 +125,13 @@ func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 func unauthorised(err error) push.Verdict {
 	if r, ok := errors.AsType[*oauth2.RetrieveError](err); ok && r.Response != nil && r.Response.StatusCode < 500 &&
 		r.Response.StatusCode != http.StatusTooManyRequests {
-		reason := r.ErrorCode
-		if reason == "" {
-			reason = push.ReasonCredentials
+		var body struct {
+			Error string `json:"error"`
 		}
-		return push.Verdict{Class: push.Config, Status: r.Response.StatusCode, Reason: reason, Fix: fixAccount}
+		if json.Unmarshal(r.Body, &body) != nil || body.Error == "" {
+			body.Error = push.ReasonCredentials
+		}
+		return push.Verdict{Class: push.Config, Status: r.Response.StatusCode, Reason: body.Error, Fix: fixAccount}
 	}
 	return push.Verdict{Class: push.Retry, Reason: "no_oauth_token"}
 }
