@@ -3,9 +3,9 @@
 package ingest
 
 import (
-	_ "github.com/stretchr/testify/require"
-	_ "pgregory.net/rapid"
-	_ "github.com/rs/zerolog"
 	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/rs/zerolog"
+	_ "github.com/stretchr/testify/require"
 	_ "golang.org/x/time/rate"
+	_ "pgregory.net/rapid"
 )

@@ -1,0 +1,177 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+// handler answers one route for the app that the API key belongs to.
+type handler func(w http.ResponseWriter, r *http.Request, app App) *problem
+
+// routes makes the mux, and the set of its patterns: what may be a label of a metric.
+func (s *Ingest) routes() (mux *http.ServeMux, known map[string]bool) {
+	mux, known = http.NewServeMux(), map[string]bool{}
+	for pattern, h := range map[string]handler{
+		"POST /v1/messages":          s.post(topic.InMessages),
+		"POST /v1/events":            s.post(topic.InEvents),
+		"POST /v1/signals":           s.post(topic.InSignals),
+		"POST /v1/receipts":          s.post(topic.InReceipts),
+		"PUT /v1/devices/{id}":       s.withBody(s.putDevice),
+		"PUT /v1/users/{id}":         s.withBody(s.putUser),
+		"DELETE /v1/users/{id}":      s.eraseUser,
+		"DELETE /v1/messages/{id}":   s.cancelMessage,
+		"GET /v1/messages/{id}":      s.getMessage,
+		"GET /v1/users/{id}/moments": s.getMoments,
+	} {
+		mux.Handle(pattern, s.authenticated(h))
+		known[pattern] = true
+	}
+	return mux, known
+}
+
+// authenticated finds the app by "Authorization: Bearer KEY".
+func (s *Ingest) authenticated(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		a, ok := s.cfg.Apps.ByKey(strings.TrimSpace(key))
+		if !ok || !strings.EqualFold(scheme, "Bearer") {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="kairos"`)
+			(&problem{Status: http.StatusUnauthorized, Detail: `want "Authorization: Bearer KEY" with an API key of an app`}).write(w)
+			return
+		}
+		if l, ok := w.(*recorder); ok {
+			l.app = a.AppID
+		}
+		if p := h(w, r, appOf(a)); p != nil {
+			p.write(w)
+		}
+	})
+}
+
+// ServeHTTP answers the API, and logs and counts each request once. Bodies, ids and keys are in no log.
+func (s *Ingest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begun := s.deps.Clock.Now()
+	_, route := s.mux.Handler(r)
+	if !s.known[route] { // none of ours: no such path or method, or a redirect to a cleaner path
+		route = "none"
+	}
+	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	ctx, span := s.deps.Tracer.Start(ctx, route, trace.WithSpanKind(trace.SpanKindServer))
+	defer span.End()
+
+	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	r = r.WithContext(ctx)
+	if route == "none" {
+		s.noRoute(rec, r)
+	} else {
+		s.mux.ServeHTTP(rec, r) // sets the path values
+	}
+
+	took := s.deps.Clock.Since(begun)
+	s.metrics.requests.WithLabelValues(route, strconv.Itoa(rec.status)).Inc()
+	s.metrics.seconds.WithLabelValues(route).Observe(took.Seconds())
+	line := s.deps.Log.Debug()
+	if rec.status >= http.StatusInternalServerError {
+		line = s.deps.Log.Warn()
+	}
+	line.Str("route", route).Int("status", rec.status).Str("app_id", rec.app).Int64("bytes_in", r.ContentLength).
+		Dur("took_ms", took).Str("trace_id", traceID(ctx)).Msg("http_request")
+}
+
+func traceID(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
+		return sc.TraceID().String()
+	}
+	return ""
+}
+
+// noRoute says 404 or 405 as the mux would, in problem+json.
+func (s *Ingest) noRoute(w http.ResponseWriter, r *http.Request) {
+	probe := &recorder{ResponseWriter: discard{http.Header{}}}
+	s.mux.ServeHTTP(probe, r)
+	for _, name := range []string{"Allow", "Location"} {
+		if v := probe.Header().Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
+	}
+	(&problem{Status: probe.status, Detail: r.Method + " is not offered at this path"}).write(w)
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	app    string
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController through.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+// cancelMessage takes back a message that is not released yet.
+func (s *Ingest) cancelMessage(w http.ResponseWriter, r *http.Request, app App) *problem {
+	return s.one(w, r, app, topic.InMessages, &event.Cancel{
+		Type: event.KindCancel, UserID: r.URL.Query().Get("user_id"), MessageID: r.PathValue("id"),
+	})
+}
+
+// eraseUser forgets a person.
+func (s *Ingest) eraseUser(w http.ResponseWriter, r *http.Request, app App) *problem {
+	return s.one(w, r, app, topic.InUsers, &event.User{UserID: r.PathValue("id"), Erase: true})
+}
+
+// one accepts a record that the API itself wrote; it passes the same checks as any other.
+func (s *Ingest) one(w http.ResponseWriter, r *http.Request, app App, in topic.Topic, v any) *problem {
+	data, err := event.Encode(v)
+	if err != nil {
+		return &problem{Status: http.StatusBadRequest, Detail: err.Error()}
+	}
+	return s.take(w, r, app, []input{{in: in, data: data}}, false)
+}
+
+func (s *Ingest) getMessage(w http.ResponseWriter, r *http.Request, app App) *problem {
+	if s.cfg.Lookup == nil {
+		return &problem{Status: http.StatusNotImplemented, Detail: "this program follows no outcomes; ask one that does"}
+	}
+	v, err := s.cfg.Lookup(r.Context(), app.ID, r.URL.Query().Get("user_id"), r.PathValue("id"))
+	return answer(w, v, err)
+}
+
+func (s *Ingest) getMoments(w http.ResponseWriter, r *http.Request, app App) *problem {
+	if s.cfg.Moments == nil {
+		return &problem{Status: http.StatusNotImplemented, Detail: "this program has no scores; ask one that has"}
+	}
+	v, err := s.cfg.Moments(r.Context(), app.ID, r.PathValue("id"))
+	return answer(w, v, err)
+}
+
+func answer(w http.ResponseWriter, v any, err error) *problem {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return &problem{Status: http.StatusNotFound, Detail: "not known here; what ended long ago is forgotten"}
+	case err != nil:
+		return &problem{Status: http.StatusServiceUnavailable, Detail: "the view could not be read", retryAfter: 1}
+	}
+	reply(w, http.StatusOK, "application/json", v)
+	return nil
+}
