@@ -195,6 +195,7 @@ func (k *Kafka) add(dir string, id int, ports []int, voters string, o KafkaOptio
 		"group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "1000",
 		"log.cleaner.dedupe.buffer.size": "16777216", "log.segment.bytes": "16777216",
 		"log.retention.check.interval.ms": "1000", "log.initial.task.delay.ms": "1000",
+		"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "1000", // default 9000, 2000
 		"num.network.threads": "2", "num.io.threads": "4", "replica.lag.time.max.ms": "10000",
 	}
 	for name, value := range o.Properties {

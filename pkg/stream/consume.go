@@ -53,7 +53,7 @@ func (c *Client) Consume(ctx context.Context, group string, topics []topic.Topic
 
 // run goes from generation to generation until ctx ends.
 func (m *member) run(ctx context.Context, cg *kafka.ConsumerGroup, topics []topic.Topic, counts map[string]int) error {
-	for {
+	for failing := false; ; {
 		gen, err := cg.Next(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -63,9 +63,13 @@ func (m *member) run(ctx context.Context, cg *kafka.ConsumerGroup, topics []topi
 			if judge(err) == forbidden {
 				return fmt.Errorf("stream: join group %s: %w", m.group, err)
 			}
-			m.c.log.Warn().Err(err).Str("group", m.group).Msg("group_join_retried")
+			if !failing {
+				m.c.log.Warn().Err(err).Str("group", m.group).Msg("group_join_retried")
+			}
+			failing = true
 			continue
 		}
+		failing = false
 		m.serve(ctx, gen, counts)
 		if counts, err = m.c.counts(ctx, topics); err != nil && ctx.Err() == nil {
 			return err
@@ -127,9 +131,6 @@ func (m *member) join(topics []topic.Topic) (*kafka.ConsumerGroup, error) {
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
 		HeartbeatInterval: t.Heartbeat, SessionTimeout: t.Session, RebalanceTimeout: t.Rebalance, Timeout: t.Request,
 		JoinGroupBackoff: time.Second, StartOffset: kafka.FirstOffset,
-		ErrorLogger: kafka.LoggerFunc(func(msg string, args ...any) {
-			m.c.log.Debug().Str("group", m.group).Str("detail", fmt.Sprintf(msg, args...)).Msg("group_error")
-		}),
 	})
 }
 
@@ -159,11 +160,12 @@ func (m *member) within(d time.Duration, do func()) {
 func (m *member) serve(ctx context.Context, gen *kafka.Generation, counts map[string]int) {
 	m.c.metrics.rebalances.WithLabelValues(m.group).Inc()
 	owned := 0
+	commits := &committer{gen: gen}
 	for full, assigned := range gen.Assignments {
 		for _, a := range assigned {
 			owned++
 			m.handlers.Add(1)
-			gen.Start(func(gctx context.Context) { m.own(ctx, gctx, m.partition(gen, full, a)) })
+			gen.Start(func(gctx context.Context) { m.own(ctx, gctx, m.partition(commits, full, a)) })
 		}
 	}
 	m.c.log.Info().Str("group", m.group).Int32("generation", gen.ID).Int("partitions", owned).Msg("group_joined")
@@ -187,14 +189,14 @@ func (m *member) serve(ctx context.Context, gen *kafka.Generation, counts map[st
 	})
 }
 
-func (m *member) partition(gen *kafka.Generation, full string, a kafka.PartitionAssignment) *Partition {
+func (m *member) partition(commits *committer, full string, a kafka.PartitionAssignment) *Partition {
 	p := &Partition{Topic: m.topics[full], ID: a.ID, next: a.Offset, stopping: m.stopping}
 	if a.Offset < 0 { // kafka-go says FirstOffset, -2
 		p.next = -1
 	}
 	p.committed.Store(p.next)
 	p.commit = func(offset int64) error {
-		err := gen.CommitOffsets(map[string]map[int]int64{full: {a.ID: offset}})
+		err := commits.commit(full, a.ID, offset)
 		if err != nil {
 			m.c.metrics.errors.WithLabelValues("commit").Inc()
 		}
@@ -233,7 +235,7 @@ func (m *member) own(ctx, gctx context.Context, p *Partition) {
 	case lost:
 		m.c.log.Debug().Err(err).Str("group", m.group).Object("at", p).Msg("handler_ended_by_revoke")
 	case errors.Is(err, ErrGeneration):
-		m.c.log.Warn().Err(err).Str("group", m.group).Object("at", p).Msg("generation_lost")
+		m.c.log.Info().Err(err).Str("group", m.group).Object("at", p).Msg("generation_lost")
 		m.handlers.Done()
 		return
 	default:
