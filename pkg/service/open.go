@@ -35,7 +35,7 @@ func (r Redis) State() (state.Config, error) {
 
 // open connects what the service needs and registers how to close it.
 func open(ctx context.Context, cfg Config, name string, needRedis bool, life *Lifecycle, admin *Admin, deps Deps) (Deps, error) {
-	t, flush, err := tracer(ctx, cfg.OTLP, name)
+	t, flush, err := Tracer(ctx, cfg.OTLP, name)
 	if err != nil {
 		return deps, err
 	}

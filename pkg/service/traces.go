@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// tracer exports to endpoint; without one it records nothing and costs nothing. stop flushes.
-func tracer(ctx context.Context, endpoint, service string) (t trace.Tracer, stop func(context.Context) error, err error) {
+// Tracer exports to endpoint; without one it records nothing and costs nothing. stop flushes.
+func Tracer(ctx context.Context, endpoint, service string) (t trace.Tracer, stop func(context.Context) error, err error) {
 	if endpoint == "" {
 		return noop.NewTracerProvider().Tracer(service), func(context.Context) error { return nil }, nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/services/kairos/cli"
+	"github.com/kairos-push/kairos/services/kairos/up"
 )
 
 // grammar is the command line. Each command is a struct with its flags and a method
@@ -17,6 +18,8 @@ import (
 type grammar struct {
 	ConfigF string      `name:"config" help:"YAML file with any of a command's settings." group:"Operation"`
 	Log     service.Log `embed:"" prefix:"log-" group:"Operation"`
+
+	Up up.Command `cmd:"" help:"Run everything in this process: broker, Redis, services, page, and a fleet of phones."`
 
 	Send   cli.Send   `cmd:"" group:"Messages" help:"Ask for a push."`
 	Cancel cli.Cancel `cmd:"" group:"Messages" help:"Take back a message that is not released yet."`

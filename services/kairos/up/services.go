@@ -1,0 +1,96 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/kairos-push/kairos/pkg/fold"
+	"github.com/kairos-push/kairos/services/console"
+	"github.com/kairos-push/kairos/services/enrich"
+	"github.com/kairos-push/kairos/services/ingest"
+	"github.com/kairos-push/kairos/services/kairos/fleet"
+	"github.com/kairos-push/kairos/services/timing"
+	"github.com/kairos-push/kairos/services/timing/policy"
+)
+
+// startServices starts the services from the end of a message's path to its beginning, so that they stop from the
+// beginning to the end.
+func (s *System) startServices(ctx context.Context) error {
+	rules, err := loadPolicy(s.cmd.Policy)
+	if err != nil {
+		return err
+	}
+	page, err := console.New(console.Config{}, s.depsOf("console"))
+	if err != nil {
+		return err
+	}
+	s.mounted.Handle("/", page)
+	s.goRun("console", page)
+
+	moments, err := fold.New(timing.Stage(timing.NewEngine(rules)), fold.Config{}, s.depsOf("timing"))
+	if err != nil {
+		return err
+	}
+	s.goRun("timing", moments)
+
+	profiles, err := fold.New(enrich.Stage(), fold.Config{}, s.depsOf("enrich"))
+	if err != nil {
+		return err
+	}
+	s.goRun("enrich", profiles)
+
+	doors, err := ingest.New(ingest.Config{Apps: s.apps, Lookup: lookup(page)}, s.depsOf("ingest"))
+	if err != nil {
+		return err
+	}
+	s.mounted.Handle("/v1/", doors)
+	s.goRun("ingest", doors)
+	return nil
+}
+
+// lookup lends the console's view to the HTTP API.
+func lookup(page *console.Console) func(context.Context, string, string, string) (any, error) {
+	return func(_ context.Context, app, user, message string) (any, error) {
+		d, ok := page.Lookup(app, user, message)
+		if !ok {
+			return nil, ingest.ErrNotFound
+		}
+		return d, nil
+	}
+}
+
+func loadPolicy(path string) (policy.Policy, error) {
+	if path == "" {
+		return policy.Default(), nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return policy.Policy{}, fmt.Errorf("policy: %w", err)
+	}
+	p, err := policy.Parse(data)
+	if err != nil {
+		return policy.Policy{}, fmt.Errorf("policy: %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// startFleet lets the phones in, once the door is open.
+func (s *System) startFleet(context.Context) error {
+	if s.cmd.Fleet == 0 {
+		return nil
+	}
+	app := s.apps.All()[0]
+	if len(app.APIKeys) == 0 {
+		return fmt.Errorf("the fleet needs an API key of app %s; or say --fleet 0", app.AppID)
+	}
+	f, err := fleet.New(fleet.Config{
+		Phones: s.cmd.Fleet, URL: s.URL, Key: app.APIKeys[0], Seed: s.cmd.Seed, Clock: s.deps.Clock, Log: s.log("fleet"),
+		Subscribe: s.gateways.Subscription, Pushes: s.pushes,
+	})
+	if err != nil {
+		return err
+	}
+	s.goRun("fleet", f)
+	return nil
+}
