@@ -31,7 +31,13 @@ func Redis(o RedisOptions) (*RedisServer, error) {
 	r := &RedisServer{server: miniredis.NewMiniRedis(), Addr: "127.0.0.1:6379"}
 	r.server.ClockTTL(true)
 	if o.InMemory {
-		r.Dial = func(context.Context, string, string) (net.Conn, error) { return r.server.Dial() }
+		r.Dial = func(context.Context, string, string) (net.Conn, error) {
+			c, err := r.server.Dial()
+			if err != nil {
+				return nil, err
+			}
+			return newQueued(c), nil
+		}
 		return r, nil
 	}
 	listen := o.Listen

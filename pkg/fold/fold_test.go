@@ -1,0 +1,190 @@
+package fold
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/service"
+	"github.com/kairos-push/kairos/pkg/state"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+// bench is a Fold of the test stage on some servers.
+type bench struct {
+	t      *testing.T
+	kafka  *stream.Client
+	redis  redis.UniversalClient
+	stage  Stage[*book, order]
+	fold   *Fold[*book, order]
+	stop   func()
+	fact   map[int]int64  // next offset in facts, by partition
+	n      map[string]int // inputs so far, by user
+	parts  int
+	config Config
+}
+
+var stageTopics = []topic.Topic{topic.Facts, topic.Enriched, topic.Releases, topic.Outcomes, topic.Holds, topic.Enriched.DLQ()}
+
+func newBench(t *testing.T, b pipetest.Backend, partitions int) *bench {
+	t.Helper()
+	s := pipetest.Start(t, b)
+	e := &bench{
+		t: t, kafka: s.Stream(t), redis: s.Store(t), stage: orders(), fact: map[int]int64{}, n: map[string]int{}, parts: partitions,
+		config: Config{Verify: time.Hour},
+	}
+	require.NoError(t, e.kafka.Apply(pipetest.Within(t, time.Minute), stageTopics, partitions, 1))
+	return e
+}
+
+// start runs a new Fold, as a new process would.
+func (e *bench) start() {
+	e.t.Helper()
+	var err error
+	e.fold, err = New(e.stage, e.config, service.Deps{
+		Kafka: e.kafka, Redis: e.redis, Clock: clock.Clock{}, Metrics: prometheus.NewRegistry(),
+		Log: zerolog.New(zerolog.NewTestWriter(e.t)),
+	})
+	require.NoError(e.t, err)
+	ctx, cancel := context.WithCancel(e.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.fold.Run(ctx) }()
+	e.stop = func() {
+		e.t.Helper()
+		cancel()
+		require.NoError(e.t, <-done)
+	}
+}
+
+// input makes the enriched records of orders, each caused by the next fact of its partition.
+func (e *bench) input(key string, orders ...order) []stream.Record {
+	p := state.Partition(key, e.parts)
+	recs := make([]stream.Record, len(orders))
+	for i, o := range orders {
+		e.n[key]++
+		o.N = e.n[key]
+		value, err := json.Marshal(o)
+		require.NoError(e.t, err)
+		cause := stream.Cause{Topic: topic.Facts.Name, Partition: p, Offset: e.fact[p]}
+		e.fact[p]++
+		recs[i] = stream.Record{
+			Topic: topic.Enriched.Name, Key: []byte(key), Value: value,
+			Headers: []stream.Header{{Key: stream.HeaderCause, Value: []byte(cause.String())}, {Key: stream.HeaderTrace, Value: []byte(traceparent)}},
+		}
+	}
+	return recs
+}
+
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+func (e *bench) publish(recs ...stream.Record) {
+	e.t.Helper()
+	require.NoError(e.t, e.kafka.Publish(pipetest.Within(e.t, time.Minute), recs))
+}
+
+// read gives all records of a topic.
+func (e *bench) read(t topic.Topic) []stream.Record {
+	e.t.Helper()
+	var all []stream.Record
+	n, err := e.kafka.Partitions(e.t.Context(), t)
+	require.NoError(e.t, err)
+	for p := range n {
+		require.NoError(e.t, e.kafka.Read(e.t.Context(), t, p, -1, -1, func(recs []stream.Record) error {
+			all = append(all, recs...)
+			return nil
+		}))
+	}
+	return all
+}
+
+// decisions are the verdicts in releases, by item, and how often each was published.
+func (e *bench) decisions() map[string]int {
+	e.t.Helper()
+	got := map[string]int{}
+	for _, r := range e.read(topic.Releases) {
+		got[r.Header(stream.HeaderID)]++
+	}
+	return got
+}
+
+func (e *bench) await(what string, ok func() bool) {
+	e.t.Helper()
+	ctx := pipetest.Within(e.t, time.Minute)
+	for !ok() {
+		require.NoError(e.t, (clock.Clock{}).Sleep(ctx, 20*time.Millisecond), what)
+	}
+}
+
+// The stage over virtual days: each wake-up at its millisecond, restarts with and without Redis, duplicates dropped.
+func TestWakeUpsOverDays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newBench(t, pipetest.Virtual, 2)
+		e.start()
+		begin := time.Now()
+		want := map[string]time.Time{}
+		got := map[string]time.Time{}
+		seen := map[string]bool{} // records, as retention takes the older ones away
+		accepted := 0
+		for day := range 6 {
+			for i, key := range []string{"app|a", "app|b", "app|c"} {
+				item := fmt.Sprintf("d%d-%d", day, i)
+				due := time.Now().Add(time.Duration(i*7+1)*time.Hour + time.Duration(day)*time.Millisecond)
+				recs := e.input(key, order{Item: item, Due: due.UnixMilli()})
+				e.publish(recs...)
+				e.publish(recs...) // enrich may say it twice
+				want["released-"+item] = due.Truncate(time.Millisecond)
+			}
+			time.Sleep(30 * time.Minute)
+			switch day {
+			case 2: // a restart
+				e.stop()
+				e.start()
+			case 4: // a restart with an empty Redis
+				e.stop()
+				require.NoError(t, e.redis.FlushDB(t.Context()).Err())
+				e.start()
+			}
+			time.Sleep(23*time.Hour + 30*time.Minute)
+			for _, r := range append(e.read(topic.Releases), e.read(topic.Outcomes)...) {
+				at := stream.CauseOf(&r).String()
+				if seen[at] {
+					continue
+				}
+				seen[at] = true
+				id := r.Header(stream.HeaderID)
+				if r.Topic == topic.Outcomes.Name {
+					require.Equal(t, traceparent, r.Header(stream.HeaderTrace))
+					accepted++
+					continue
+				}
+				require.NotContains(t, got, id)
+				got[id], _ = time.Parse(time.RFC3339Nano, r.Header(stream.HeaderTime))
+				require.NotEmpty(t, r.Header(headerFence))
+				require.Contains(t, r.Header(stream.HeaderCause), "facts.v1/")
+			}
+		}
+		require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
+		for id, due := range want {
+			require.WithinDuration(t, due, got[id], 0, id)
+		}
+		require.Len(t, want, accepted, "the second of two equal inputs is dropped")
+		require.NoError(t, e.fold.Ready(t.Context()))
+		require.Zero(t, testutil.ToFloat64(e.fold.metrics.reissued))
+		e.stop()
+		t.Logf("%v of virtual time", time.Since(begin))
+	})
+}
