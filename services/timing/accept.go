@@ -47,8 +47,13 @@ func (t *turn) accept(m *event.Message, received time.Time) {
 		}
 		return
 	}
-	if o := t.h.out(m.MessageID); o != nil && (m.Revision <= o.Message.Revision || !o.Closed) {
-		if m.Revision > o.Message.Revision {
+	if o := t.h.out(m.MessageID); o != nil {
+		switch {
+		case m.Revision <= o.Message.Revision:
+		case o.Closed:
+			o.Message.Revision = m.Revision
+			t.refuse(m)
+		default:
 			t.replace(o, m, received)
 		}
 		return
@@ -56,9 +61,7 @@ func (t *turn) accept(m *event.Message, received time.Time) {
 	if e := remembered(t.h.Ended, id, t.now); e != nil {
 		if m.Revision > e.Revision {
 			e.Revision = m.Revision
-			row := t.row(m, event.OutcomeRejected)
-			row.Reason = reasonEnded
-			t.say(row, false)
+			t.refuse(m)
 		}
 		return
 	}
@@ -69,6 +72,13 @@ func (t *turn) accept(m *event.Message, received time.Time) {
 	accepted.Arm, accepted.Propensity = draw.Arm, draw.Propensity
 	t.say(accepted, false)
 	t.admit(len(t.h.Held) - 1)
+}
+
+// refuse says that a revision came too late: the message is over.
+func (t *turn) refuse(m *event.Message) {
+	row := t.row(m, event.OutcomeRejected)
+	row.Reason = reasonEnded
+	t.say(row, false)
 }
 
 // replace holds a revision of a notification that is out and unanswered. It is no new message to the person, so it does

@@ -45,12 +45,12 @@ func (ws *workspace) prepare(t *turn) {
 		}
 	}
 	c := sense(t.p, t.now)
-	ws.path.draw(t, &c, end)
 	typical := &t.model.AppMoments
 	if t.p.AllowsDeviceData() && !t.p.Recency.UnlockAt.IsZero() {
 		typical = &t.model.UnlockMoments
 	}
 	ws.moments.fill(t.h.Moments.Bins, typical)
+	ws.path.draw(t, &c, ws.moments.best(), end)
 	ws.answer(t)
 }
 

@@ -173,15 +173,19 @@ func (t *turn) order(all []appraisal, i, j int) int {
 	}
 }
 
+// urgency ranks by priority, and then those with a time of their own before those that can choose.
 func urgency(m *event.Message) int {
-	switch {
-	case m.Priority == event.Critical:
-		return 2
-	case m.Timing != event.TimingBestMoment:
-		return 1
-	default:
-		return 0
+	u := 0
+	switch m.Priority {
+	case event.Critical:
+		u = 4
+	case event.Transactional:
+		u = 2
 	}
+	if m.Timing != event.TimingBestMoment {
+		u++
+	}
+	return u
 }
 
 // verdict says whether a message should go now, and otherwise when to look again.

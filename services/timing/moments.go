@@ -67,18 +67,25 @@ func (m *moments) fill(own []byte, typical *[score.Bins]float64) {
 	}
 }
 
-// offer is Σ_k F_k·max(0, gain·p_k − floor): what a moment is expected to bring beyond a floor.
-func (m *moments) offer(part uint8, gain, floor float64) float64 {
-	if floor <= 0 {
-		return gain*m.worth[part][0] - floor*m.mass[part][0]
+// best is the p_seen to be expected of a moment in the best daypart.
+func (m *moments) best() float64 {
+	best := 0.0
+	for part := range m.worth {
+		best = max(best, m.worth[part][0])
 	}
-	if gain <= 0 {
-		return 0
+	return best
+}
+
+// offer is Σ_k F_k·max(0, gain·p_k − floor): what a moment is expected to bring beyond a floor. inverse is 1/gain.
+func (m *moments) offer(part uint8, gain, inverse, floor float64) float64 {
+	k := 0
+	if floor > 0 {
+		if floor >= gain {
+			return 0
+		}
+		k = int(floor*inverse*score.Bins) + 1 // the first bin whose lower edge is above the floor
 	}
-	k := int(floor/gain*score.Bins) + 1 // the first bin whose lower edge is above the floor
-	if k >= score.Bins {
-		return 0
-	}
+	k = min(k, score.Bins)
 	return gain*m.worth[part][k] - floor*m.mass[part][k]
 }
 

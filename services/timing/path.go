@@ -19,13 +19,15 @@ const (
 	maxPoints  = fineSteps + 6*24*7
 )
 
-// gridAt is the time of a grid point in seconds from now.
-func gridAt(i int) float64 {
-	if i < fineSteps {
-		return fineStep * float64(i)
+// grid holds the times of the points, in seconds from now.
+var grid = func() (out [maxPoints]float64) {
+	for i := range out {
+		if out[i] = fineStep * float64(i); i > fineSteps {
+			out[i] = fineSpan + coarseStep*float64(i-fineSteps)
+		}
 	}
-	return fineSpan + coarseStep*float64(i-fineSteps)
-}
+	return out
+}()
 
 // path is what the model says of a person on the way on which nothing more happens. All of their messages share it.
 type path struct {
@@ -35,17 +37,22 @@ type path struct {
 	rate [maxPoints]float64 // of good moments, per second from here to the next point
 	part [maxPoints]uint8   // local daypart
 	now  score.Vector       // the features at the first point
+	best float64            // highest p_seen that can be hoped for
 }
 
-// draw computes the path from now to the end.
-func (p *path) draw(t *turn, c *score.Context, end float64) {
+// draw computes the path from now to the end. moment is the p_seen to be expected of a good moment.
+func (p *path) draw(t *turn, c *score.Context, moment, end float64) {
 	w := habits{turn: t, week: t.p.Presence.Week(&t.week, t.now), observed: observability(t.p, t.now)}
 	w.span(t.now)
 	var x score.Vector
 	stale, hour := false, -1
+	p.best = 0
+	if w.observed > 0 {
+		p.best = moment
+	}
 	for p.n = 0; p.n < maxPoints; p.n++ {
 		i := p.n
-		at := gridAt(i)
+		at := grid[i]
 		if i > 0 && at >= end {
 			break
 		}
@@ -60,6 +67,7 @@ func (p *path) draw(t *turn, c *score.Context, end float64) {
 		}
 		p.seen[i] = t.model.PSeen(&x, h.cohort)
 		p.lift[i] = t.model.Lift(&x)
+		p.best = max(p.best, p.seen[i])
 		p.rate[i], p.part[i] = h.rate, h.part
 		stale, hour = x.Stale(), h.week
 	}

@@ -15,7 +15,7 @@ type terms struct {
 	odds      [score.Dayparts]float64 // multiply the path's odds of an open
 	fatigue   [2]leak                 // of the person, of the category
 	budget    float64
-	delay     float64 // κ: share of the worth of a seen message that an hour of waiting costs
+	delay     float64 // what an hour of waiting costs, as a share of the worth at the best that can be hoped for
 	threshold float64 // factor on the value of waiting
 	end       float64 // the last time at which it may go
 	drop      bool    // nothing goes at the end
@@ -41,8 +41,18 @@ type plan struct {
 
 // solver is the scratch memory of a solve.
 type solver struct {
-	at, u, gain, tire, wait [maxPoints + 1]float64
-	open                    [maxPoints + 1]bool
+	points [maxPoints + 1]point
+}
+
+// point of the grid, as one message sees it.
+type point struct {
+	at      float64 // seconds from now
+	u       float64 // worth of a release if nothing happens until then
+	gain    float64 // worth of a release that is certain to be seen
+	inverse float64 // 1/gain
+	tire    float64 // fatigue and budget
+	wait    float64 // worth of waiting there
+	open    bool    // no gate forbids a release
 }
 
 // solve is the optimal stopping of timing.md §3, backward from the end:
@@ -51,113 +61,160 @@ type solver struct {
 //	C(t)   = V(t+dt) + λ·dt·Σ_k F_k·max(0, s_k − V(t+dt)) − κ·dt
 //	V(t)   = max(U_idle(t) if a release is allowed at t, C(t))
 //
+// κ is a share of what the message is worth at the best that can be hoped for: an hour of waiting costs a person of whom
+// only habits are known, whose best p_seen is 0.2, less than one whose unlocks are seen.
+//
 // The score of a moment of quality k is s_k = gain·p_k − fatigue; the sum over k is looked up in the tails of F, as s_k
 // grows with k. A moment that comes while a gate is shut is no use.
 func (s *solver) solve(p *path, m *moments, q *terms) plan {
 	n := s.forward(p, q)
-	kappa := q.delay / 3600 * s.gain[0]
+	points := s.points[:n+1]
+	kappa := q.delay / 3600 * points[0].gain * p.best
 	v := 0.0
 	if !q.drop {
-		v = max(s.u[n], 0)
+		v = max(points[n].u, 0)
 	}
-	s.wait[n] = 0
+	points[n].wait = 0
+	next := points[n].at
 	for i := n - 1; i >= 0; i-- {
-		dt := s.at[i+1] - s.at[i]
+		x := &points[i]
+		dt := next - x.at
+		next = x.at
 		c := v - kappa*dt
-		if s.open[i] && p.rate[i] > 0 {
-			c += p.rate[i] * dt * m.offer(p.part[i], s.gain[i], v+s.tire[i])
+		if x.open && p.rate[i] > 0 {
+			c += p.rate[i] * dt * m.offer(p.part[i], x.gain, x.inverse, v+x.tire)
 		}
-		s.wait[i] = c
-		if v = c; s.open[i] && s.u[i] > c {
-			v = s.u[i]
+		x.wait = c
+		if v = c; x.open && x.u > c {
+			v = x.u
 		}
 	}
-	out := plan{u: s.u[0], v: v, wait: s.wait[0], delay: kappa, next: s.at[n]}
-	out.release = s.stops(0, q.threshold)
+	out := plan{u: points[0].u, v: v, wait: points[0].wait, delay: kappa, next: points[n].at}
+	out.release = points[0].stops(q.threshold)
 	for i := 1; i < n; i++ {
-		if s.stops(i, q.threshold) {
-			out.next = s.opening(i, q.shut)
+		if points[i].stops(q.threshold) {
+			out.next = opening(points[i-1].at, points[i].at, q.shut)
 			break
 		}
 	}
 	return out
 }
 
-// stops says whether a release at a point is worth more than waiting there.
-func (s *solver) stops(i int, threshold float64) bool {
-	c := s.wait[i]
+// stops says whether a release at the point is worth more than waiting there.
+func (x *point) stops(threshold float64) bool {
+	c := x.wait
 	if c > 0 {
 		c *= threshold
 	}
-	return s.open[i] && s.u[i] >= c
+	return x.open && x.u >= c
 }
 
 // opening is the time of a point, or that of the gate that opens on the way to it: gates do not wait for the grid.
-func (s *solver) opening(i int, shut []span) float64 {
+func opening(from, to float64, shut []span) float64 {
 	for _, x := range shut {
-		if x.to > s.at[i-1] && x.to <= s.at[i] {
+		if x.to > from && x.to <= to {
 			return x.to
 		}
 	}
-	return s.at[i]
+	return to
 }
 
-// forward lays out the points up to the end, and what a release at each is worth if nothing happens until then.
+// forward lays out the points up to the end, and returns the number of the last.
 func (s *solver) forward(p *path, q *terms) int {
 	end := min(max(q.end, 0), horizon)
-	decay := halving(q.halfLife)
-	rel := q.value * q.relevance
-	tire := [2]float64{q.fatigue[0].cost, q.fatigue[1].cost}
-	leaks := [2]decays{halving(q.fatigue[0].half), halving(q.fatigue[1].half)}
 	shut := q.shut
+	walk := walk{
+		rel: q.value * q.relevance, inverse: 1 / (q.value * q.relevance), decay: halving(q.halfLife),
+		tire:  [2]float64{q.fatigue[0].cost, q.fatigue[1].cost},
+		leaks: [2]decays{halving(q.fatigue[0].half), halving(q.fatigue[1].half)},
+	}
 	n := 0
-	for ; n < p.n; n++ {
-		at := gridAt(n)
-		if at >= end {
-			break
-		}
+	for ; n < p.n && grid[n] < end; n++ {
 		if n > 0 {
-			fine := n <= fineSteps
-			rel *= decay.of(fine)
-			tire[0] *= leaks[0].of(fine)
-			tire[1] *= leaks[1].of(fine)
+			walk.step(n <= fineSteps)
 		}
-		s.at[n] = at
-		s.gain[n] = rel * score.Opens(p.lift[n]*q.odds[p.part[n]])
-		s.tire[n] = tire[0] + tire[1] + q.budget
-		s.u[n] = s.gain[n]*p.seen[n] - s.tire[n]
-		for len(shut) > 0 && shut[0].to <= at {
+		walk.opens(p, n, q)
+		x := &s.points[n]
+		walk.put(x, grid[n], p.seen[n], q.budget)
+		for len(shut) > 0 && shut[0].to <= x.at {
 			shut = shut[1:]
 		}
-		s.open[n] = len(shut) == 0 || at < shut[0].from
+		x.open = len(shut) == 0 || x.at < shut[0].from
 	}
 	// The end is a point of its own; the context there is that of the point before it, but for what decays.
 	last := max(n-1, 0)
-	rest := end - gridAt(last)
-	s.at[n] = end
-	s.gain[n] = rel * decay.over(rest) * score.Opens(p.lift[last]*q.odds[p.part[last]])
-	s.tire[n] = tire[0]*leaks[0].over(rest) + tire[1]*leaks[1].over(rest) + q.budget
-	s.u[n] = s.gain[n]*p.seen[last] - s.tire[n]
-	s.open[n] = true
+	if n == 0 {
+		walk.opens(p, 0, q)
+	}
+	walk.over(end - grid[last])
+	walk.put(&s.points[n], end, p.seen[last], q.budget)
+	s.points[n].open = true
 	return n
 }
 
+// walk carries what decays from point to point.
+type walk struct {
+	rel, inverse float64 // value × relevance, and 1 over it
+	decay        decays
+	tire         [2]float64
+	leaks        [2]decays
+	lift         float64
+	part         uint8
+	open, shy    float64 // chance of an open, and 1 over it
+}
+
+func (w *walk) step(fine bool) {
+	w.rel *= w.decay.of(fine)
+	w.inverse *= w.decay.back(fine)
+	w.tire[0] *= w.leaks[0].of(fine)
+	w.tire[1] *= w.leaks[1].of(fine)
+}
+
+func (w *walk) over(dt float64) {
+	w.rel *= math.Exp(-w.decay.rate * dt)
+	w.tire[0] *= math.Exp(-w.leaks[0].rate * dt)
+	w.tire[1] *= math.Exp(-w.leaks[1].rate * dt)
+}
+
+// opens computes the chance of an open at a point of the path, which rarely differs from the one before.
+func (w *walk) opens(p *path, i int, q *terms) {
+	if p.lift[i] == w.lift && p.part[i] == w.part {
+		return
+	}
+	w.lift, w.part = p.lift[i], p.part[i]
+	w.open = score.Opens(w.lift * q.odds[w.part])
+	w.shy = 1 / w.open
+}
+
+func (w *walk) put(x *point, at, seen, budget float64) {
+	x.at = at
+	x.gain, x.inverse = w.rel*w.open, w.inverse*w.shy
+	x.tire = w.tire[0] + w.tire[1] + budget
+	x.u = x.gain*seen - x.tire
+}
+
 // decays are the factors of an exponential decay for the two steps of the grid.
-type decays struct{ rate, fine, coarse float64 }
+type decays struct{ rate, fine, coarse, fineBack, coarseBack float64 }
 
 func halving(half float64) decays {
 	if half <= 0 {
-		return decays{fine: 1, coarse: 1}
+		return decays{fine: 1, coarse: 1, fineBack: 1, coarseBack: 1}
 	}
 	rate := math.Ln2 / half
-	return decays{rate: rate, fine: math.Exp(-rate * fineStep), coarse: math.Exp(-rate * coarseStep)}
+	fine, coarse := math.Exp(-rate*fineStep), math.Exp(-rate*coarseStep)
+	return decays{rate: rate, fine: fine, coarse: coarse, fineBack: 1 / fine, coarseBack: 1 / coarse}
 }
 
-func (d decays) of(fine bool) float64 {
+func (d *decays) of(fine bool) float64 {
 	if fine {
 		return d.fine
 	}
 	return d.coarse
 }
 
-func (d decays) over(dt float64) float64 { return math.Exp(-d.rate * dt) }
+func (d *decays) back(fine bool) float64 {
+	if fine {
+		return d.fineBack
+	}
+	return d.coarseBack
+}

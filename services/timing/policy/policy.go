@@ -120,6 +120,10 @@ func Default() Policy {
 // Parse reads a policy file over the defaults. An unknown key is an error.
 func Parse(data []byte) (Policy, error) {
 	p := Default()
+	var document any
+	if err := yaml.Unmarshal(data, &document); err == nil && document == nil {
+		return p, nil // comments alone, of which the decoder would make an empty policy
+	}
 	if err := yaml.UnmarshalWithOptions(data, &p, yaml.Strict()); err != nil {
 		return Policy{}, fmt.Errorf("policy: %w", err)
 	}

@@ -9,14 +9,14 @@ const DefaultVersion = "builtin-1"
 // While no sign is fresh, p_seen follows the habit: 0.44 in an hour in which the person nearly always looks at the phone
 // (0.9), as 43.7 % of real prompts were answered within five minutes [M], and 0.03 in a night hour (0.06) [A]. A line
 // through both in log-odds has slope 0.63 and intercept −1.63. A fresh sign takes the line's place: its knots are
-// the log-odds of measured chances, and only a tenth of the habit stays.
+// the log-odds of chances measured in such busy hours (0.9), and a tenth of the habit stays.
 func Default() *Model {
 	const intercept, slope, kept = -1.63, 0.63, 0.10
 	m := &Model{Version: DefaultVersion}
 	m.Seen = Weights{
 		Bias:      intercept,
 		Prior:     slope,
-		Live:      -intercept,
+		Live:      -intercept - kept*logit(0.9),
 		PriorLive: kept - slope,
 
 		// The chance that the person stays a minute more: 0.57 at the unlock, 0.80 after two minutes [M]. Later the

@@ -1,0 +1,100 @@
+package timing_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/event"
+)
+
+func TestHoldsAtTheUnlockAndReleasesTwoMinutesInto(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "").weeks("2026-05-11 12:00")
+	s.at("2026-05-11 12:00", signal("locked"))
+	s.at("12:20", message("m"))
+	s.at("12:40", signal("unlocked")).quiet()
+	require.Equal(t, "hold", s.last("m").Action)
+	s.until("12:50").expect("12:42:00 released m moment")
+}
+
+func TestAShortLookIsNoMoment(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "").weeks("2026-05-11 12:00")
+	s.at("2026-05-11 12:00", signal("locked"), message("m"))
+	s.at("12:40", signal("unlocked"))
+	s.at("12:40:40", signal("locked"))
+	s.until("12:55").quiet()
+	s.at("13:05", signal("unlocked"))
+	s.until("13:20").expect("13:07:00 released m moment")
+}
+
+func TestGoesAtOnceWhenTheMomentIsNow(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "").weeks("2026-05-11 12:00")
+	s.at("2026-05-11 12:00", signal("unlocked"))
+	s.at("12:02:30", message("m"))
+	s.expect("12:02:30 released m moment")
+	d := s.last("m")
+	require.GreaterOrEqual(t, d.Score, d.ValueOfWaiting)
+	require.InDelta(t, 0.8, d.PSeen, 0.05)
+	require.Contains(t, d.Why, "the phone is in use")
+}
+
+func TestNothingWaitsForASignThatNeverComes(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "").weeks("2026-05-11 12:00")
+	s.at("2026-05-11 12:00", signal("locked"), message("m", deadline("18:00")))
+	s.until("2026-05-11 19:00")
+	require.Len(t, s.told, 1)
+	require.Contains(t, s.told[0], "released m")
+	require.LessOrEqual(t, s.releases[0].ReleasedAt, s.time("18:00"))
+}
+
+func TestAStrangerGetsTheMomentOfAll(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "")
+	s.at("2026-05-11 02:00", message("m"))
+	s.until("2026-05-12 02:00")
+	require.Len(t, s.releases, 1)
+	h := s.releases[0].ReleasedAt.In(s.loc).Hour()
+	require.True(t, h >= 7 && h < 22, "released at %d", h)
+}
+
+func TestIgnoredAtTheEndOfTheWindow(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "attribution_window: 2h")
+	s.ignored = true
+	s.at("2026-05-11 12:00", message("m", now)).expect("12:00:00 released m now")
+	s.at("12:01", receipt("delivered", "m"), receipt("delivered", "m"))
+	s.until("15:00").expect("12:01:00 delivered m", "14:00:00 ignored m attribution_window")
+	require.NotEmpty(t, s.rows[len(s.rows)-1].Features)
+}
+
+func TestAnswersCloseWithTheFeaturesOfTheRelease(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "")
+	s.at("2026-05-11 12:00", message("m", now), message("n", now))
+	s.at("12:05", receipt("opened", "m"), receipt("dismissed", "n"), receipt("converted", "m"))
+	s.expect("12:00:00 released m now", "12:01:00 released n now",
+		"12:05:00 opened m", "12:05:00 dismissed n", "12:05:00 converted m")
+	opened := s.rows[len(s.rows)-3]
+	require.Equal(t, "opened", opened.Type)
+	require.Equal(t, s.decisions[0].Features, opened.Features)
+	require.Equal(t, s.decisions[0].DecisionID, opened.DecisionID)
+	require.Empty(t, s.rows[len(s.rows)-1].Features)
+	s.until("2026-05-13 12:00").quiet()
+}
+
+func TestAnUnansweredReleaseIsSaidAgain(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "")
+	s.answer = ""
+	s.at("2026-05-11 12:00", message("m", now))
+	s.until("12:02:30")
+	require.Len(t, s.releases, 3)
+	require.Equal(t, s.releases[0], s.releases[2])
+	s.answer = event.ResultSent
+	s.until("12:30")
+	require.Len(t, s.releases, 4)
+}

@@ -1,0 +1,259 @@
+package timing
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/services/timing/policy"
+	"github.com/kairos-push/kairos/services/timing/score"
+)
+
+// anyPath draws a path of a person from thin air.
+func anyPath(t *rapid.T) *path {
+	p := &path{n: rapid.IntRange(1, maxPoints).Draw(t, "points")}
+	chance := rapid.Float64Range(0.001, 0.999)
+	seen, lift := chance.Draw(t, "seen"), rapid.Float64Range(0.01, 5).Draw(t, "lift")
+	rate := rapid.Float64Range(0, maxRate).Draw(t, "rate")
+	step := rapid.IntRange(1, 200).Draw(t, "step")
+	for i := range p.n {
+		if i%step == 0 {
+			seen, rate = chance.Draw(t, "seen"), rapid.Float64Range(0, maxRate).Draw(t, "rate")
+		}
+		p.seen[i], p.lift[i], p.rate[i], p.part[i] = seen, lift, rate, uint8(i/18%score.Dayparts)
+		p.best = max(p.best, seen)
+	}
+	return p
+}
+
+func anyMoments(t *rapid.T) *moments {
+	own := rapid.SliceOfN(rapid.Byte(), momentBytes, momentBytes).Draw(t, "own")
+	m := &moments{}
+	m.fill(own, &score.Default().UnlockMoments)
+	return m
+}
+
+func anyTerms(t *rapid.T) *terms {
+	q := &terms{
+		value:     rapid.Float64Range(0, 100).Draw(t, "value"),
+		relevance: rapid.Float64Range(0, 1).Draw(t, "relevance"),
+		halfLife:  rapid.SampledFrom([]float64{0, 600, 86400}).Draw(t, "half-life"),
+		fatigue:   [2]leak{{rapid.Float64Range(0, 1).Draw(t, "fatigue"), 3600}, {rapid.Float64Range(0, 1).Draw(t, "fatigue"), 86400}},
+		delay:     rapid.Float64Range(0, 1).Draw(t, "delay"),
+		threshold: rapid.SampledFrom([]float64{0.8, 1, 1.25}).Draw(t, "threshold"),
+		end:       rapid.Float64Range(0, 2*horizon).Draw(t, "end"),
+		drop:      rapid.Bool().Draw(t, "drop"),
+	}
+	for i := range q.odds {
+		q.odds[i] = rapid.Float64Range(0.01, 10).Draw(t, "odds")
+	}
+	at := 0.0
+	for range rapid.IntRange(0, 4).Draw(t, "gates") {
+		from := at + rapid.Float64Range(0, 20000).Draw(t, "open for")
+		to := from + rapid.Float64Range(1, 40000).Draw(t, "shut for")
+		q.shut = append(q.shut, span{from, to})
+		at = to + 1
+	}
+	return q
+}
+
+// gridAt is a point of the grid, as timing.md says: every 30 s for 10 min, then every 10 min.
+func gridAt(i int) float64 {
+	if i <= 20 {
+		return 30 * float64(i)
+	}
+	return 600 * float64(i-19)
+}
+
+func shutAt(q *terms, at float64) bool {
+	for _, s := range q.shut {
+		if s.from <= at && at < s.to {
+			return true
+		}
+	}
+	return false
+}
+
+// reference is timing.md §3 written down as it stands there: a recursion from each point to the next, the sum over the bins of F
+// term by term. It shares nothing with solve but the grid.
+func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, v, wait float64) {
+	end := min(q.end, horizon)
+	var times []float64
+	for i := 0; i < p.n && (i == 0 || gridAt(i) < end); i++ {
+		if gridAt(i) < end {
+			times = append(times, gridAt(i))
+		}
+	}
+	times = append(times, end)
+	at := func(i int) int { return min(i, max(len(times)-2, 0)) } // the end lies in the context of the point before it
+	gain := func(i int) float64 {
+		rel := q.relevance
+		if q.halfLife > 0 {
+			rel *= math.Pow(2, -times[i]/q.halfLife)
+		}
+		odds := p.lift[at(i)] * q.odds[p.part[at(i)]]
+		return q.value * rel * odds / (1 + odds)
+	}
+	fatigue := func(i int) float64 {
+		sum := q.budget
+		for _, f := range q.fatigue {
+			sum += f.cost * math.Pow(2, -times[i]/f.half)
+		}
+		return sum
+	}
+	utility := func(i int) float64 { return gain(i)*p.seen[at(i)] - fatigue(i) }
+	share := func(part uint8, k int) float64 {
+		total, count := 8.0, 8*typical[k]
+		for j := range score.Bins {
+			total += float64(own[int(part)*score.Bins+j])
+		}
+		return (count + float64(own[int(part)*score.Bins+k])) / total
+	}
+	kappa := q.delay / 3600 * gain(0) * p.best
+	next := 0.0
+	if !q.drop {
+		next = max(utility(len(times)-1), 0)
+	}
+	wait = 0
+	for i := len(times) - 2; i >= 0; i-- {
+		dt := times[i+1] - times[i]
+		offer := 0.0
+		if !shutAt(q, times[i]) {
+			for k := range score.Bins {
+				offer += share(p.part[i], k) * max(0, gain(i)*float64(k)/score.Bins-fatigue(i)-next)
+			}
+		}
+		wait = next + p.rate[i]*dt*offer - kappa*dt
+		next = wait
+		if !shutAt(q, times[i]) {
+			next = max(wait, utility(i))
+		}
+	}
+	return utility(0), next, wait
+}
+
+func TestSolveIsTheReference(t *testing.T) {
+	t.Parallel()
+	s := &solver{}
+	rapid.Check(t, func(t *rapid.T) {
+		p, q := anyPath(t), anyTerms(t)
+		own := rapid.SliceOfN(rapid.Byte(), momentBytes, momentBytes).Draw(t, "own")
+		m := &moments{}
+		m.fill(own, &score.Default().AppMoments)
+		got := s.solve(p, m, q)
+		u, v, wait := reference(p, own, &score.Default().AppMoments, q)
+		near := func(want, got float64, what string) {
+			require.InDelta(t, want, got, 1e-6*(1+math.Abs(want)), what)
+		}
+		near(u, got.u, "worth of a release")
+		near(v, got.v, "value")
+		near(wait, got.wait, "worth of waiting")
+	})
+}
+
+func TestSolveProperties(t *testing.T) {
+	t.Parallel()
+	s := &solver{}
+	rapid.Check(t, func(t *rapid.T) {
+		p, m, q := anyPath(t), anyMoments(t), anyTerms(t)
+		got := s.solve(p, m, q)
+		for _, v := range []float64{got.u, got.v, got.wait, got.delay, got.next} {
+			require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%+v", got)
+		}
+		if q.end > 0 {
+			if !shutAt(q, 0) {
+				require.GreaterOrEqual(t, got.v, got.u)
+			}
+			require.GreaterOrEqual(t, got.v, got.wait)
+		}
+		require.LessOrEqual(t, got.next, q.end)
+		if got.release && q.end > 0 {
+			require.False(t, shutAt(q, 0), "released through a gate")
+		}
+		if got.next < min(q.end, horizon) {
+			require.False(t, shutAt(q, got.next), "planned through a gate")
+		}
+	})
+}
+
+// More time to choose is never worth less, as long as waiting costs nothing.
+func TestALaterDeadlineIsNeverWorthLess(t *testing.T) {
+	t.Parallel()
+	s := &solver{}
+	rapid.Check(t, func(t *rapid.T) {
+		p, m, q := anyPath(t), anyMoments(t), anyTerms(t)
+		p.n = maxPoints
+		for i := range p.n { // a path that is drawn to the end for both deadlines
+			p.lift[i] = max(p.lift[i], 0.1)
+			if p.seen[i] == 0 {
+				p.seen[i], p.part[i] = 0.1, 0
+			}
+		}
+		q.delay, q.halfLife, q.drop, q.shut = 0, 0, true, nil
+		q.end = rapid.Float64Range(0, horizon).Draw(t, "earlier")
+		early := s.solve(p, m, q)
+		i := rapid.IntRange(0, maxPoints-1).Draw(t, "later") // on the grid, so that both look at the same points
+		if gridAt(i) < q.end {
+			return
+		}
+		q.end = gridAt(i)
+		require.GreaterOrEqual(t, s.solve(p, m, q).v, early.v-1e-9)
+	})
+}
+
+// unlocked is a person at the unlock, with four weeks of days on the phone behind them.
+func unlocked(tb testing.TB, e *Engine, deadline time.Duration) (*turn, *workspace, *Held, *appraisal) {
+	tb.Helper()
+	now := time.Date(2026, 5, 11, 10, 0, 0, 0, time.UTC)
+	p := &profile.Profile{TimeZone: "Europe/Berlin"}
+	for at := now.AddDate(0, 0, -28); !at.After(now); at = at.Add(time.Hour) {
+		if h := at.In(p.Location()).Hour(); h >= 8 && h < 23 {
+			p.Presence.Count(at, p.Location())
+			p.Recency.Unlock(at)
+			p.Recency.SeenAt = at
+		}
+	}
+	d := profile.Device{DeviceID: "d", Channel: "fcm", Platform: "android", Address: "a", LastSeenAt: now}
+	d.Live.Lock = profile.Reading{Value: "unlocked", At: now}
+	d.Live.Charging = profile.Reading{Value: "on", At: now.Add(-time.Minute)}
+	p.Devices = []profile.Device{d}
+	h := &Held{AcceptedAt: now.Add(-time.Hour), Deadline: now.Add(deadline), Draw: policy.Draw{Threshold: 1}}
+	h.Message.MessageID, h.Message.Timing, h.Message.Category = "m", "best_moment", "news"
+	t := e.turn(&Holds{Held: []Held{*h}, Profile: p}, p, now)
+	a := &appraisal{end: h.Deadline, gates: policy.Gates{Loc: t.loc}}
+	return t, &workspace{}, h, a
+}
+
+func TestTheDwellFollowsFromTheModel(t *testing.T) {
+	t.Parallel()
+	turn, ws, h, a := unlocked(t, NewEngine(policy.Default()), 24*time.Hour)
+	e := turn.estimate(ws, h, a)
+	require.False(t, e.release, "at the unlock it holds")
+	require.InDelta(t, 120, e.next, 60)
+	require.InDelta(t, 0.57, e.now.PSeen, 0.05)
+}
+
+func BenchmarkSolve24h(b *testing.B) {
+	turn, ws, h, a := unlocked(b, NewEngine(policy.Default()), 24*time.Hour)
+	ws.prepare(turn)
+	q := turn.terms(ws, h, a)
+	q.shut = []span{{12 * 3600, 20 * 3600}}
+	b.ReportAllocs()
+	for b.Loop() {
+		ws.solver.solve(&ws.path, &ws.moments, &q)
+	}
+}
+
+// BenchmarkPath24h is what all messages of a person share in one evaluation.
+func BenchmarkPath24h(b *testing.B) {
+	turn, ws, _, _ := unlocked(b, NewEngine(policy.Default()), 24*time.Hour)
+	b.ReportAllocs()
+	for b.Loop() {
+		ws.reset()
+		ws.prepare(turn)
+	}
+}
