@@ -104,16 +104,20 @@ func (c *Client) refresh() {
 
 // retry calls do until it succeeds, fails for good, or ctx or the client ends.
 func (c *Client) retry(ctx context.Context, what string, do func(ctx context.Context) error) error {
-	stop := c.clk.Now()
+	start := c.clk.Now()
+	var last error
 	for wait := backoff(0); ; wait = wait.next() {
 		attempt, cancel := context.WithTimeout(ctx, c.cfg.Timeouts.Request)
 		err := do(attempt)
 		cancel()
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return fmt.Errorf("stream: %s: %w", what, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("stream: %s: %w after %v, the last error: %w", what, ctx.Err(), c.clk.Since(start).Round(time.Millisecond), last)
 		case c.ctx.Err() != nil:
 			return fmt.Errorf("stream: %s: %w", what, ErrClosed)
 		case judge(err) != again:
@@ -124,9 +128,7 @@ func (c *Client) retry(ctx context.Context, what string, do func(ctx context.Con
 			c.log.Warn().Err(err).Str("call", what).Msg("kafka_call_retried")
 		}
 		c.refresh()
-		if err := wait.sleep(ctx, c.clk); err != nil {
-			return fmt.Errorf("stream: %s: %w after %v", what, err, c.clk.Since(stop).Round(time.Millisecond))
-		}
+		_ = wait.sleep(ctx, c.clk) // the next attempt tells if ctx has ended
 	}
 }
 
