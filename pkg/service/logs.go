@@ -13,11 +13,11 @@ import (
 
 // Log says what is logged and how.
 type Log struct {
-	Level  string `help:"Log from this level on: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	Level  string `help:"Log from this level on: debug, info, warn, error." enum:"debug,info,warn,error" default:"${log_level=info}"`
 	Format string `help:"json, text, or auto: text on a terminal." enum:"auto,json,text" default:"auto"`
 }
 
-// Logger writes to w as cfg says.
+// Logger writes to w as cfg says; every line names the service, unless that is left to the parts of a program.
 func (cfg Log) Logger(w io.Writer, service string) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(cfg.Level)
 	if err != nil {
@@ -26,7 +26,11 @@ func (cfg Log) Logger(w io.Writer, service string) (zerolog.Logger, error) {
 	if cfg.Format == "text" || cfg.Format == "auto" && IsTerminal(w) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !IsTerminal(w)}
 	}
-	return zerolog.New(w).Level(level).With().Timestamp().Str("service", service).Logger(), nil
+	log := zerolog.New(w).Level(level).With().Timestamp()
+	if service != "" {
+		log = log.Str("service", service)
+	}
+	return log.Logger(), nil
 }
 
 // RedisLogs sends what go-redis prints by itself to log. It is the one setting of the process that go-redis offers.

@@ -53,7 +53,7 @@ type Console struct {
 	mu      sync.Mutex
 	view    *view
 	changed chan struct{} // closed and replaced at every change
-	done    chan struct{} // closed when Run ends, so that event streams end too
+	done    chan struct{} // closed when Run is asked to stop, so that event streams end
 }
 
 // New makes a console; it reads nothing before Run.
@@ -72,8 +72,9 @@ func New(cfg Config, deps service.Deps) (*Console, error) {
 
 // Run follows the topics and serves the page until ctx ends. It may be called once.
 func (c *Console) Run(ctx context.Context) error {
-	defer close(c.done)
 	g, ctx := errgroup.WithContext(ctx)
+	// Event streams end first: a server that stops waits for its requests.
+	context.AfterFunc(ctx, func() { close(c.done) })
 	g.Go(func() error { return follow(ctx, c, topic.Outcomes, (*view).outcome) })
 	g.Go(func() error { return follow(ctx, c, topic.Decisions, (*view).decision) })
 	g.Go(func() error { return c.forget(ctx) })

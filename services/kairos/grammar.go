@@ -44,13 +44,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	kctx, err := service.Parse(&g, "kairos", "Holds push notifications until the moment at which they are worth most.", args, out, errOut,
 		kong.Exit(func(code int) { exit = max(exit, code) }),
 		kong.PostBuild(settingsOnly),
+		kong.Vars{"log_level": "error"}, // a person reads what a command prints; services log from info on
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(term),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110, NoExpandSubcommands: true}))
 	if exit >= 0 {
 		return exit
 	}
 	if err == nil {
-		term.Log, err = g.Log.Logger(errOut, "kairos")
+		term.Log, err = g.Log.Logger(errOut, "")
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(errOut, "kairos: %v\n", err)

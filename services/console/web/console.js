@@ -43,14 +43,20 @@ function heldRow(m) {
   return el("tr", { className: fresh.has(key(m)) ? "fresh" : "" }, name(m), local(m),
     el("td", { className: "num" }, m.accepted_at ? span(Math.max(0, now() - Date.parse(m.accepted_at))) : ""),
     el("td", { className: "num" }, m.state === "released" ? "sending" : wake === null ? "" : wake > 0 ? `in ${span(wake)}` : "now"),
-    el("td", { className: "why" }, ...(m.gates ?? []).map((g) => el("span", { className: "gate" }, g.replaceAll("_", " ") + " ")), m.why));
+    why(m));
 }
 
 function endedRow(m) {
   return el("tr", { className: fresh.has(key(m)) ? "fresh" : "" }, name(m), local(m),
     el("td", { className: "num" }, span(m.hold_ms || (m.accepted_at && m.ended_at ? Math.max(0, Date.parse(m.ended_at) - Date.parse(m.accepted_at)) : 0))),
     el("td", {}, badge(m.state), el("small", {}, (m.reason ?? "").replaceAll("_", " "))),
-    el("td", { className: "why" }, m.why));
+    why(m));
+}
+
+// Two lines of the sentence; all of it is the title and in the detail.
+function why(m) {
+  const gates = (m.gates ?? []).map((g) => el("span", { className: "gate" }, g.replaceAll("_", " ") + " "));
+  return el("td", { className: "why", title: m.why ?? "" }, el("div", {}, ...gates, m.why));
 }
 
 function list(id, held, row, order) {

@@ -67,7 +67,7 @@ func (d *Doctor) Run(ctx context.Context, o *IO) error {
 		return nil
 	})
 	if err != nil {
-		rep.fail("kafka", "correct the --kafka-… settings", "%v", err)
+		rep.fail("kafka", "start it or correct the --kafka-… settings", "%v", err)
 	}
 	return rep.print(o)
 }

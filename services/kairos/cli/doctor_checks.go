@@ -20,7 +20,6 @@ import (
 )
 
 const (
-	reach     = 5 * time.Second // how long a server may take to answer at all
 	skewLimit = time.Second
 	recent    = time.Hour
 	sample    = 2000 // facts looked at, newest first

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/colorprofile"
@@ -68,11 +69,19 @@ func (k Kafka) Open(o *IO) (*stream.Client, error) {
 	return stream.New(cfg, o.Log, o.Clock, prometheus.NewRegistry())
 }
 
-// with runs fn with a connection and closes it.
+// reach is how long a server may take to answer at all.
+const reach = 5 * time.Second
+
+// with runs fn with a connection and closes it. The client by itself would wait for a broker for ever.
 func (k Kafka) with(ctx context.Context, o *IO, fn func(context.Context, *stream.Client) error) error {
 	c, err := k.Open(o)
 	if err != nil {
 		return err
+	}
+	first, cancel := context.WithTimeout(ctx, reach)
+	defer cancel()
+	if _, err := c.Topics(first); err != nil {
+		return errors.Join(fmt.Errorf("%w\nno answer from Kafka at %v: is `kairos up` running? other addresses go in --kafka-brokers", err, k.Brokers), c.Close())
 	}
 	return errors.Join(fn(ctx, c), c.Close())
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/service"
@@ -61,13 +59,9 @@ func AllTopics(apps *service.Apps) []topic.Topic {
 	return all
 }
 
-// within runs fn with a connection, for at most d: the client itself would wait for a broker for ever.
+// within is with, for at most d.
 func (k Kafka) within(ctx context.Context, o *IO, d time.Duration, fn func(context.Context, *stream.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	err := k.with(ctx, o, fn)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer from Kafka at %v within %s: %w\nis `kairos up` running? other addresses go in --kafka-brokers", k.Brokers, d, err)
-	}
-	return err
+	return k.with(ctx, o, fn)
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -33,7 +34,7 @@ func (c *Campaign) Next(users []string, now time.Time) []Request {
 	c.count++
 	user := users[c.rng.IntN(len(users))]
 	m := event.Message{
-		MessageID: fmt.Sprintf("%s-%d-%d", user, c.start.Unix(), c.count), UserID: user,
+		MessageID: fmt.Sprintf("%s-%d-%s", user, c.count, strconv.FormatInt(c.start.Unix()%(1<<20), 36)), UserID: user,
 		Deadline: now.Add(time.Duration(10+c.rng.IntN(50)) * time.Minute).Truncate(time.Second),
 	}
 	fill := func(campaign, category, title, body string) {

@@ -26,7 +26,7 @@ func (s *System) startServices(ctx context.Context) error {
 		return err
 	}
 	s.mounted.Handle("/", page)
-	s.goRun("console", page)
+	s.page = page
 
 	moments, err := fold.New(timing.Stage(timing.NewEngine(rules)), fold.Config{}, s.depsOf("timing"))
 	if err != nil {
@@ -73,6 +73,13 @@ func loadPolicy(path string) (policy.Policy, error) {
 		return policy.Policy{}, fmt.Errorf("policy: %s: %w", path, err)
 	}
 	return p, nil
+}
+
+// startPage starts the console. It comes behind the open port and so stops before it: a server that stops waits for its
+// event streams.
+func (s *System) startPage(context.Context) error {
+	s.goRun("console", s.page)
+	return nil
 }
 
 // startFleet lets the phones in, once the door is open.

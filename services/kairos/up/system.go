@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/kairos-push/kairos/pkg/service"
+	"github.com/kairos-push/kairos/services/console"
 	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 	"github.com/kairos-push/kairos/services/kairos/cli"
 )
@@ -32,6 +33,7 @@ type System struct {
 	admin *service.Admin
 
 	gateways *sandbox.Gateways
+	page     *console.Console
 	// mounted answers the port; services put their handlers in before it opens.
 	mounted *http.ServeMux
 }
@@ -46,7 +48,7 @@ func Start(ctx context.Context, cmd Command, o *cli.IO) (*System, error) {
 		deps: service.Deps{Clock: o.Clock, Log: o.Log, Metrics: reg}, mounted: http.NewServeMux(),
 	}
 	for _, step := range []func(context.Context) error{
-		s.load, s.startTraces, s.startKafka, s.startRedis, s.startGateways, s.startServices, s.openPort, s.startFleet,
+		s.load, s.startTraces, s.startKafka, s.startRedis, s.startGateways, s.startServices, s.openPort, s.startPage, s.startFleet,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.life.Stop())
