@@ -1,7 +1,6 @@
 package enrich
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -12,8 +11,11 @@ import (
 // device finds or adds a device, in a copy of the list that earlier effects do not share. Signals and receipts may come
 // before the registration.
 func (s *step) device(id string) *profile.Device {
-	i, found := slices.BinarySearchFunc(s.p.Devices, id, func(d profile.Device, id string) int { return cmp.Compare(d.DeviceID, id) })
-	if found {
+	i := 0
+	for i < len(s.p.Devices) && s.p.Devices[i].DeviceID < id {
+		i++
+	}
+	if i < len(s.p.Devices) && s.p.Devices[i].DeviceID == id {
 		if !s.copied {
 			s.p.Devices, s.copied = slices.Clone(s.p.Devices), true
 		}

@@ -52,7 +52,7 @@ func Step(p *profile.Profile, f *event.Fact, now time.Time) (*profile.Profile, [
 		return s.p, nil
 	}
 	return s.p, []fold.Effect{{
-		Topic: topic.Enriched, ID: enrichedID(f, id), Type: "kairos.enriched." + f.Kind,
+		Topic: topic.Enriched, ID: enrichedID(f, id), Type: typeOf(f.Kind),
 		Value: &profile.Enriched{Fact: s.fact, Profile: visible(s.p)},
 	}}
 }
@@ -194,6 +194,18 @@ func enrichedID(f *event.Fact, id string) string {
 	var buf [20]byte
 	_, _ = d.Write(strconv.AppendInt(buf[:0], f.ReceivedAt.UnixNano(), 10))
 	return strconv.FormatUint(d.Sum64(), 16)
+}
+
+// typeOf is the CloudEvents type, without an allocation for the kinds that come by the million.
+func typeOf(kind string) string {
+	switch kind {
+	case event.KindSignal:
+		return "kairos.enriched.signal"
+	case event.KindEvent:
+		return "kairos.enriched.event"
+	default:
+		return "kairos.enriched." + kind
+	}
 }
 
 func latest(t *time.Time, at time.Time) {
