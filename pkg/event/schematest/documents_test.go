@@ -210,3 +210,16 @@ func orSelf(v any) string {
 	}
 	return "none"
 }
+
+// Rows are loaded by column name, so both SQL files must name every column of an outcome.
+func TestSQLNamesEveryColumnOfAnOutcome(t *testing.T) {
+	t.Parallel()
+	columns := dig(t, load(t)["outcome.schema.json"], "properties").(map[string]any)
+	for _, file := range []string{"duckdb.sql", "clickhouse.sql"} {
+		data, err := os.ReadFile(filepath.Join(schematest.Dir(), "sql", file))
+		require.NoError(t, err)
+		for name := range columns {
+			require.Regexp(t, `(?m)^\s+`+name+`:? `, string(data), file)
+		}
+	}
+}
