@@ -30,7 +30,9 @@ const (
 )
 
 // accept takes in a message: a new one, a revision, or one seen before.
-func (t *turn) accept(m *event.Message, received time.Time) {
+func (t *turn) accept(in *event.Message, received time.Time) {
+	said := *in // the record itself stays as it is
+	m := &said
 	if m.Priority == "" {
 		m.Priority = event.Promotional
 	}

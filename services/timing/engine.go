@@ -3,7 +3,6 @@ package timing
 import (
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -14,25 +13,42 @@ import (
 	"github.com/kairos-push/kairos/services/timing/score"
 )
 
-// Engine is the policy and the model that decide, with the scratch memory to do it. It is safe for concurrent use, and
-// what it returns depends on the arguments and the model alone.
+// Engine is the policy and the models that decide, with the scratch memory to do it. It is safe for concurrent use, and
+// what it returns depends on the arguments and the app's model alone.
 type Engine struct {
 	policy  policy.Policy
 	week    profile.Week
-	model   atomic.Pointer[score.Model]
+	builtin *score.Model
+	models  sync.Map // app → *score.Model; "" is for every app without its own
 	scratch sync.Pool
 }
 
 // NewEngine decides by the policy, with the built-in model until SetModel.
 func NewEngine(p policy.Policy) *Engine {
-	e := &Engine{policy: p, week: profile.DefaultWeek()}
+	e := &Engine{policy: p, week: profile.DefaultWeek(), builtin: score.Default()}
 	e.scratch.New = func() any { return new(workspace) }
-	e.SetModel(score.Default())
 	return e
 }
 
-// SetModel replaces the model from the next evaluation on.
-func (e *Engine) SetModel(m *score.Model) { e.model.Store(m) }
+// SetModel replaces the model of an app from the next evaluation on; that of all apps without their own if app is "".
+// nil takes it away.
+func (e *Engine) SetModel(app string, m *score.Model) {
+	if m == nil {
+		e.models.Delete(app)
+		return
+	}
+	e.models.Store(app, m)
+}
+
+// model of an app: its own, that of all apps, or the built-in one.
+func (e *Engine) model(app string) *score.Model {
+	for _, key := range [2]string{app, ""} {
+		if m, ok := e.models.Load(key); ok {
+			return m.(*score.Model)
+		}
+	}
+	return e.builtin
+}
 
 // Policy is the policy that the engine follows.
 func (e *Engine) Policy() policy.Policy { return e.policy }
@@ -61,7 +77,7 @@ func (e *Engine) turn(h *Holds, p *profile.Profile, now time.Time) *turn {
 	if p == nil {
 		p = &profile.Profile{}
 	}
-	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model.Load()}
+	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model(h.App)}
 }
 
 // Step folds one record of the person's log into the holds.

@@ -53,6 +53,9 @@ func Explore(x Exploration, appID, userID string, m *event.Message) Draw {
 		}
 		u -= a.p
 	}
+	if len(x.Thresholds) == 0 {
+		x.Thresholds = []float64{1}
+	}
 	share := (1 - x.Immediate - x.Uniform - x.Control) / float64(len(x.Thresholds))
 	i := min(int(u/share), len(x.Thresholds)-1)
 	threshold := x.Thresholds[i]

@@ -34,7 +34,7 @@ type Exploration struct {
 	Uniform   float64 `yaml:"uniform"`
 	Control   float64 `yaml:"control"` // not sent at all; promotional messages only
 
-	Thresholds []float64 `yaml:"thresholds"` // 0.8, 1 and 1.25
+	Thresholds []float64 `yaml:"thresholds"` // 0.8, 1 and 1.25; none means 1
 }
 
 // Fatigue is a leaky count of sends: each adds 1, and it halves every HalfLife. The costs are in the unit of
@@ -238,7 +238,7 @@ func (c *check) rules(field string, r Rules) {
 	for name, v := range map[string]float64{"immediate": x.Immediate, "uniform": x.Uniform, "control": x.Control} {
 		c.that(v >= 0 && v <= 1, field+".exploration."+name, "0 to 1", v)
 	}
-	c.that(len(x.Thresholds) >= 1 && len(x.Thresholds) <= 9, field+".exploration.thresholds", "1 to 9 factors", len(x.Thresholds))
+	c.that(len(x.Thresholds) <= 9, field+".exploration.thresholds", "at most 9 factors", len(x.Thresholds))
 	for i, v := range x.Thresholds {
 		c.that(v >= 0.1 && v <= 10, fmt.Sprintf("%s.exploration.thresholds[%d]", field, i), "0.1 to 10", v)
 	}

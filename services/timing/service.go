@@ -1,0 +1,83 @@
+package timing
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kairos-push/kairos/pkg/fold"
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/service"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+	"github.com/kairos-push/kairos/services/timing/policy"
+	"github.com/kairos-push/kairos/services/timing/score"
+)
+
+// Config of timing.
+type Config struct {
+	Policy policy.Policy
+	Fold   fold.Config
+}
+
+// Timing is the engine with its shell.
+type Timing struct {
+	engine  *Engine
+	fold    *fold.Fold[*Holds, *profile.Enriched]
+	kafka   *stream.Client
+	metrics *metrics
+	log     zerolog.Logger
+}
+
+// New makes a timing; nothing is read before Run.
+func New(cfg Config, deps service.Deps) (*Timing, error) {
+	if err := cfg.Policy.Validate(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(deps.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("timing: register metrics: %w", err)
+	}
+	t := &Timing{engine: NewEngine(cfg.Policy), kafka: deps.Kafka, metrics: m, log: deps.Log}
+	if t.fold, err = fold.New(m.observed(Stage(t.engine)), cfg.Fold, deps); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Run folds, and follows the models, until ctx ends.
+func (t *Timing) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return t.fold.Run(ctx) })
+	group.Go(func() error {
+		err := t.kafka.Tail(ctx, topic.Models, stream.Start, t.model)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop
+		}
+		return err
+	})
+	return group.Wait()
+}
+
+// Ready says whether all owned partitions are up to date with what was stored.
+func (t *Timing) Ready(ctx context.Context) error { return t.fold.Ready(ctx) }
+
+// model takes in a snapshot, by app. One that cannot be believed is refused, and the last good one stays.
+func (t *Timing) model(r stream.Record) error {
+	app := string(r.Key)
+	if r.Value == nil {
+		t.engine.SetModel(app, nil)
+		return nil
+	}
+	m, err := score.Parse(r.Value)
+	if err != nil {
+		t.metrics.refused.Inc()
+		t.log.Error().Err(err).Str("app_id", app).Int64("offset", r.Offset).Msg("model refused")
+		return nil
+	}
+	t.engine.SetModel(app, m)
+	t.log.Info().Str("app_id", app).Str("model_version", m.Version).Msg("model loaded")
+	return nil
+}
