@@ -3,6 +3,7 @@ package timing
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -63,6 +64,11 @@ func (t *Timing) Run(ctx context.Context) error {
 
 // Ready says whether all owned partitions are up to date with what was stored.
 func (t *Timing) Ready(ctx context.Context) error { return t.fold.Ready(ctx) }
+
+// Moments is the score curve of a person of an app, by the models in use.
+func (t *Timing) Moments(app string, p *profile.Profile, now time.Time) Curve {
+	return t.engine.Moments(app, p, now)
+}
 
 // model takes in a snapshot, by app. One that cannot be believed is refused, and the last good one stays.
 func (t *Timing) model(r stream.Record) error {
