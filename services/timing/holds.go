@@ -88,6 +88,9 @@ func (h *Holds) IsEmpty() bool {
 // Due is when Wake wants to be called next; zero if never.
 func (h *Holds) Due() time.Time {
 	due := h.Forget
+	if len(h.Held)+len(h.Out) > 0 { // nothing is forgotten while a message is under way
+		due = time.Time{}
+	}
 	sooner := func(t time.Time) {
 		if !t.IsZero() && (due.IsZero() || t.Before(due)) {
 			due = t
