@@ -88,7 +88,9 @@ func (t *turn) overdue() {
 		o := &t.h.Out[i]
 		switch {
 		case o.Release != nil && !t.now.Before(o.RetryAt):
-			o.RetryAt = t.now.Add(time.Duration(t.policy.AnswerTimeout))
+			// Twice as long each time, so that a dispatch that is down for hours does not find a flood.
+			wait := max(time.Duration(t.policy.AnswerTimeout), min(t.now.Sub(o.ReleasedAt), time.Hour))
+			o.RetryAt = t.now.Add(wait)
 			t.publish(*o.Release)
 		case o.Release == nil && !t.now.Before(o.Until):
 			if !o.Closed {
