@@ -88,7 +88,8 @@ func New(cfg Config, deps service.Deps) (*Ingest, error) {
 
 // Run serves both doors until ctx ends; then requests that are running finish, batches are committed and the group is left.
 func (s *Ingest) Run(ctx context.Context) error {
-	context.AfterFunc(ctx, func() { s.closing.Store(true) })
+	defer s.closing.Store(true)
+	defer context.AfterFunc(ctx, func() { s.closing.Store(true) })()
 	g, ctx := errgroup.WithContext(ctx)
 	if inputs := s.cfg.Apps.Inputs(); len(inputs) > 0 {
 		g.Go(func() error { return s.deps.Kafka.Consume(ctx, "ingest", inputs, s.consume) })
