@@ -1,1 +1,36 @@
+// Package dispatch sends released messages through APNs, FCM and Web Push, and says what became of them.
+//
+//	releases ─► owned (reader, watermark) ─► queue (lanes, apps in turn, rates) ─► worker
+//	  worker: claim in Redis ─► circuit ─► Sender ─► record the answer ─► outcomes, facts (result)
+//	                   ▲                                   │
+//	                   └──────────── later ◄── back-off ───┘
+//
+// What a provider's answer means is data (apns.Table, fcm.Table, webpush.Table); what follows from it is a pure
+// function (After); who may try a push is another (Record.Take). Everything else here moves things about.
+//
+// # At most once, unless asked otherwise
+//
+// Before a provider is asked, the push's record in Redis says intent, with the time at which the attempt will be over.
+// Its answer is recorded, then published, then the release counts as done. A crash after the intent leaves an attempt
+// that nobody knows the answer of; after its time it is in doubt, and the message's on_ambiguous decides: drop (the
+// default) ends as "unknown", resend tries again with the same apns-id and collapse id. A crash after the answer was
+// recorded publishes it once more, with the same ids.
+//
+// A record is replaced only by comparing it with what was seen, so two owners of a partition (one of them a zombie)
+// never both ask a provider about the same attempt. If Redis forgets (no mark in a bucket) or goes back (a mark behind
+// the commit), the records are rebuilt from the outcomes topic before anything is sent. What Redis alone knew, an
+// attempt under way at the moment when Redis and dispatch are lost together, is tried again with the same ids.
+//
+// # Retries and the log
+//
+// Retries end at the message's deadline, which can be a day away; the log must not wait that long, nor memory fill.
+// So a release whose next attempt is further away than ParkAfter is parked: its record is in Redis, and the watermark
+// passes it. It is kept in memory while there is room (MaxParked). After a crash, or when there is none, it comes back
+// because timing repeats a release until it hears a final result; the record then says when the next attempt may be,
+// and what has been sent. A second schedule in Redis would be a second truth of the same thing.
+//
+// # What it is not
+//
+// Dispatch decides nothing about whether or when a person should get a message; it does not change content; and it
+// keeps no address: those that are dead go back to the profile through the log.
 package dispatch

@@ -1,0 +1,470 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/state"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+// owned is a partition of releases while this process owns it.
+//
+// The reader goes through the log without ever waiting for room in the bulk lane, so that an urgent release is not
+// behind a campaign. Bulk releases that there is no room for are passed over, and read again by the backlog reader
+// when there is. The log is committed up to the first release that is neither done nor parked.
+type owned struct {
+	d       *Dispatch
+	p       *stream.Partition
+	ctx     context.Context //nolint:containedctx // the partition's, for workers that come from the queue
+	buckets []int
+	mark    atomic.Int64 // as last written to Redis
+
+	rebuilding atomic.Bool
+	more       chan struct{} // there is a backlog
+
+	mu      sync.Mutex
+	wm      *watermark
+	byID    map[string]*live
+	stopped bool
+	busy    int
+	idle    chan struct{} // closed when stopped and nobody is busy
+
+	// The backlog: bulk releases from behind on, of the apps named, except the offsets taken.
+	behind int64 // -1: none
+	apps   map[string]bool
+	taken  map[int64]bool
+}
+
+// own works on a partition until it is revoked or the service stops.
+func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
+	parts, err := d.kafka.Partitions(ctx, topic.Releases)
+	if err != nil {
+		return err
+	}
+	o := &owned{
+		d: d, p: p, byID: map[string]*live{}, idle: make(chan struct{}), more: make(chan struct{}, 1),
+		wm: newWatermark(max(p.Committed(), 0)), behind: -1, apps: map[string]bool{}, taken: map[int64]bool{},
+	}
+	for b := p.ID; b < state.Buckets; b += parts {
+		o.buckets = append(o.buckets, b)
+	}
+	var cancel context.CancelFunc
+	o.ctx, cancel = context.WithCancel(ctx)
+	defer cancel()
+	if err := o.prepare(o.ctx); err != nil {
+		return err
+	}
+	failed := make(chan error, 2)
+	var wg sync.WaitGroup
+	for _, run := range []func(context.Context) error{o.commitLoop, o.backlogLoop} {
+		wg.Go(func() {
+			if err := run(o.ctx); err != nil && o.ctx.Err() == nil {
+				failed <- err
+				cancel()
+			}
+		})
+	}
+	err = o.read(o.ctx)
+	o.stop()
+	cancel()
+	wg.Wait()
+	select {
+	case err = <-failed:
+	default:
+	}
+	if ctx.Err() == nil && (err == nil || errors.Is(err, stream.ErrStopping)) {
+		err = errors.Join(err, o.commit(ctx))
+	}
+	return err
+}
+
+// prepare makes sure that Redis knows what has been sent: a mark that is missing or behind the commit says that it
+// was lost, or is an old copy.
+func (o *owned) prepare(ctx context.Context) error {
+	committed := o.wm.mark()
+	marks, err := o.d.store.marks(ctx, o.buckets)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		if m < committed || m < 0 {
+			return o.rebuild(ctx)
+		}
+	}
+	o.mark.Store(committed)
+	return nil
+}
+
+// rebuild restores the send records from the outcomes that dispatch has published.
+func (o *owned) rebuild(ctx context.Context) error {
+	begun := o.d.clock.Now()
+	ranges, err := o.d.kafka.Offsets(ctx, topic.Outcomes)
+	if err != nil {
+		return err
+	}
+	starts, err := o.d.kafka.OffsetsAt(ctx, topic.Outcomes, begun.Add(-o.d.cfg.Window))
+	if err != nil {
+		return err
+	}
+	n := 0
+	err = o.d.kafka.Read(ctx, topic.Outcomes, o.p.ID, starts[o.p.ID], ranges[o.p.ID].High, func(recs []stream.Record) error {
+		var list []known
+		for i := range recs {
+			var row event.Outcome
+			if event.Decode(recs[i].Value, &row) != nil {
+				continue // nothing that dispatch has written
+			}
+			if k, ok := endOf(&row, o.d.cfg.Window); ok {
+				list = append(list, k)
+			}
+		}
+		n += len(list)
+		return o.d.store.restore(ctx, list)
+	})
+	if err != nil {
+		return fmt.Errorf("dispatch: rebuild send records: %w", err)
+	}
+	o.mu.Lock()
+	mark := o.wm.mark()
+	o.mu.Unlock()
+	if err := o.d.store.setMarks(ctx, o.buckets, mark); err != nil {
+		return err
+	}
+	o.mark.Store(mark)
+	o.d.log.Info().Int("partition", o.p.ID).Int("records", n).Dur("took_ms", o.d.clock.Since(begun)).Msg("send_records_rebuilt")
+	return nil
+}
+
+// lose begins a rebuild, unless one is going on.
+func (o *owned) lose() {
+	if !o.rebuilding.CompareAndSwap(false, true) {
+		return
+	}
+	if !o.enter() {
+		return
+	}
+	go func() {
+		defer o.leave()
+		defer o.rebuilding.Store(false)
+		if err := o.rebuild(o.ctx); err != nil && o.ctx.Err() == nil {
+			o.d.log.Error().Err(err).Int("partition", o.p.ID).Msg("rebuild_failed")
+		}
+	}()
+}
+
+func (o *owned) written() int64 { return o.mark.Load() }
+
+// read goes through the log.
+func (o *owned) read(ctx context.Context) error {
+	for {
+		recs, err := o.p.Fetch(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range recs {
+			if err := o.take(ctx, &recs[i]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take admits a release, passes it over, or refuses it.
+func (o *owned) take(ctx context.Context, r *stream.Record) error {
+	rel, err := readRelease(r)
+	if err != nil {
+		if err := o.d.refuse(ctx, r, err); err != nil {
+			return err
+		}
+		o.passed(r.Offset)
+		return nil
+	}
+	lane := LaneOf(&rel.Message)
+	w := o.d.windows[lane]
+	if lane == Urgent {
+		if !o.known(rel.ReleaseID, r.Offset) {
+			if !w.wait(ctx, rel.AppID) {
+				return context.Cause(ctx)
+			}
+			o.admit(r, rel, lane)
+		}
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.byID[rel.ReleaseID] != nil:
+		o.wm.passed(r.Offset)
+	case !o.apps[rel.AppID] && w.admit(rel.AppID):
+		if o.behind >= 0 {
+			o.taken[r.Offset] = true
+		}
+		o.admitLocked(r, rel, lane)
+	default:
+		o.apps[rel.AppID] = true
+		if o.behind < 0 {
+			o.behind = r.Offset
+			o.wm.begin(r.Offset)
+			select {
+			case o.more <- struct{}{}:
+			default:
+			}
+		}
+		o.wm.passed(r.Offset)
+	}
+	return nil
+}
+
+// backlogLoop reads what was passed over.
+func (o *owned) backlogLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.more:
+		}
+		for {
+			o.mu.Lock()
+			from, to := o.behind, o.wm.next
+			o.mu.Unlock()
+			err := o.d.kafka.Read(ctx, topic.Releases, o.p.ID, from, to, func(recs []stream.Record) error {
+				for i := range recs {
+					if err := o.retake(ctx, &recs[i]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if o.caughtUp(to) {
+				break
+			}
+		}
+	}
+}
+
+// retake admits a release of the backlog as soon as there is room.
+func (o *owned) retake(ctx context.Context, r *stream.Record) error {
+	rel, err := readRelease(r)
+	if err == nil && LaneOf(&rel.Message) == Bulk && !o.wasTaken(rel.ReleaseID, r.Offset) {
+		if !o.d.windows[Bulk].wait(ctx, rel.AppID) {
+			return context.Cause(ctx)
+		}
+		o.admit(r, rel, Bulk)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.behind != r.Offset { // the hold of the watermark moves on
+		o.wm.done(o.behind)
+	}
+	o.behind = r.Offset + 1
+	o.wm.begin(o.behind)
+	if l := o.liveAt(rel, r.Offset); l == nil || l.parked {
+		o.wm.done(r.Offset)
+	}
+	return nil
+}
+
+// liveAt is the release that is being worked on as read at an offset; o.mu is held.
+func (o *owned) liveAt(rel *event.Release, offset int64) *live {
+	if rel == nil {
+		return nil
+	}
+	if l := o.byID[rel.ReleaseID]; l != nil && l.offset == offset {
+		return l
+	}
+	return nil
+}
+
+func (o *owned) wasTaken(releaseID string, offset int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	was := o.taken[offset] || o.byID[releaseID] != nil
+	delete(o.taken, offset)
+	return was
+}
+
+// caughtUp ends the backlog if the reader has passed nothing over since.
+func (o *owned) caughtUp(to int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.wm.next > to {
+		return false
+	}
+	o.wm.done(o.behind)
+	o.behind = -1
+	clear(o.apps)
+	clear(o.taken)
+	return true
+}
+
+func (o *owned) passed(offset int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wm.passed(offset)
+}
+
+// known passes a repeated release over: the work on it goes on.
+func (o *owned) known(releaseID string, offset int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byID[releaseID] == nil {
+		return false
+	}
+	o.wm.passed(offset)
+	return true
+}
+
+func (o *owned) admit(r *stream.Record, rel *event.Release, lane Lane) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.admitLocked(r, rel, lane)
+}
+
+// admitLocked starts the work on a release.
+func (o *owned) admitLocked(r *stream.Record, rel *event.Release, lane Lane) {
+	l := &live{
+		release: *rel, part: o, lane: lane, bucket: state.Bucket(event.Key(rel.AppID, rel.UserID)),
+		offset: r.Offset, cause: stream.CauseOf(r), trace: trace.SpanContextFromContext(stream.Extract(o.ctx, r)),
+	}
+	if len(l.release.Targets) == 0 {
+		l.release.Targets = []event.Target{{}} // ends as a failure for want of a device
+	}
+	o.wm.begin(r.Offset)
+	o.byID[rel.ReleaseID] = l
+	pushes := Plan(&l.release, o.d.routes.secret(rel.AppID))
+	l.left = len(pushes)
+	for i, p := range pushes {
+		o.d.queue.push(&task{rel: l, target: l.release.Targets[i], push: p})
+	}
+}
+
+// park lets the log go on without a release. It says no when too many are parked: then it is to be forgotten.
+func (o *owned) park(l *live) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l.parked {
+		return true
+	}
+	if o.d.parked.Add(1) > int64(o.d.cfg.MaxParked) {
+		o.d.parked.Add(-1)
+		return false
+	}
+	l.parked = true
+	o.wm.done(l.offset)
+	o.d.windows[l.lane].release(l.release.AppID)
+	return true
+}
+
+// finish ends the work on a release.
+func (o *owned) finish(l *live) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byID[l.release.ReleaseID] != l {
+		return
+	}
+	delete(o.byID, l.release.ReleaseID)
+	o.free(l)
+	o.wm.done(l.offset)
+}
+
+func (o *owned) free(l *live) {
+	if l.parked {
+		o.d.parked.Add(-1)
+	} else {
+		o.d.windows[l.lane].release(l.release.AppID)
+	}
+}
+
+// enter registers work on the partition; false when it is given up.
+func (o *owned) enter() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stopped {
+		return false
+	}
+	o.busy++
+	return true
+}
+
+func (o *owned) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.busy--; o.busy == 0 && o.stopped {
+		close(o.idle)
+	}
+}
+
+func (o *owned) stopping() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stopped
+}
+
+// stop lets what is being sent come to its end; the rest is left to the next owner.
+func (o *owned) stop() {
+	o.mu.Lock()
+	o.stopped = true
+	if o.busy == 0 {
+		close(o.idle)
+	}
+	o.mu.Unlock()
+	o.d.later.forget(o)
+	<-o.idle
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, l := range o.byID {
+		o.free(l)
+	}
+	clear(o.byID)
+}
+
+// commitLoop commits the watermark every so often.
+func (o *owned) commitLoop(ctx context.Context) error {
+	tick := o.d.clock.Ticker(o.d.cfg.CommitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := o.commit(ctx); err != nil {
+			if !errors.Is(err, stream.ErrGeneration) {
+				o.d.log.Warn().Err(err).Int("partition", o.p.ID).Msg("commit_put_off")
+				continue
+			}
+			return err
+		}
+	}
+}
+
+// commit writes the mark to Redis, then the offset to Kafka: a mark behind the commit says that Redis went back.
+func (o *owned) commit(ctx context.Context) error {
+	o.mu.Lock()
+	mark := o.wm.mark()
+	o.mu.Unlock()
+	if mark <= o.p.Committed() || o.rebuilding.Load() {
+		return nil
+	}
+	if mark > o.mark.Load() {
+		if err := o.d.store.raiseMarks(ctx, o.buckets, o.mark.Load(), mark); errors.Is(err, errLost) {
+			o.lose()
+			return nil
+		} else if err != nil {
+			return err
+		}
+		o.mark.Store(mark)
+	}
+	return o.p.Commit(mark)
+}

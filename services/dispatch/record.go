@@ -1,0 +1,108 @@
+package dispatch
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Phase of a send record.
+//
+//	        ┌──────────── attempt again ───────────┐
+//	        ▼                                      │
+//	none ─► intent ─► (the provider's answer) ─► waiting
+//	          │                    │
+//	          │ its time is over   ▼
+//	          └──── in doubt ──► ended
+type Phase string
+
+// Phases. The zero value is a push that was never tried.
+const (
+	None    Phase = ""
+	Intent  Phase = "intent"  // somebody is asking the provider, until At at the latest
+	Waiting Phase = "waiting" // for the next attempt, not before At
+	Ended   Phase = "ended"
+)
+
+// Record is what Redis knows of one push: a release on one device. It is written before a provider is asked, and again
+// with what came of it, so that whoever comes after a crash knows what may have happened.
+type Record struct {
+	Phase   Phase     `json:"phase"`
+	Attempt int       `json:"attempt,omitzero"`
+	At      time.Time `json:"at,omitzero"`
+	// End is set when the push has ended: what to say, again if need be.
+	End *End `json:"end,omitzero"`
+}
+
+// End of a push.
+type End struct {
+	Type       string    `json:"type"`
+	Status     string    `json:"status"`
+	Reason     string    `json:"reason,omitzero"`
+	ProviderID string    `json:"provider_id,omitzero"`
+	Prune      bool      `json:"prune,omitzero"`
+	At         time.Time `json:"at"`
+}
+
+// Claim says what may be done with a push.
+type Claim uint8
+
+// Claims.
+const (
+	Go    Claim = iota // ask the provider, as the record's attempt
+	Hold               // not before the record's At
+	Doubt              // an attempt was begun and nobody knows how it went
+	Done               // it has ended; say so again
+)
+
+// Take decides who may try a push. The record returned is to be stored, by comparing with the one given, before a
+// provider is asked; with Hold and Done it is the one given.
+func (r Record) Take(now, until time.Time, resend bool) (Record, Claim) {
+	switch r.Phase {
+	case Ended:
+		return r, Done
+	case Intent:
+		switch {
+		case now.Before(r.At):
+			return r, Hold
+		case !resend:
+			return r, Doubt
+		}
+	case Waiting:
+		if now.Before(r.At) {
+			return r, Hold
+		}
+	}
+	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until}, Go
+}
+
+// Wait is the record of a push that is tried again at a time.
+func (r Record) Wait(at time.Time) Record { return Record{Phase: Waiting, Attempt: r.Attempt, At: at} }
+
+// Finish is the record of a push that has ended.
+func (r Record) Finish(e End) Record { return Record{Phase: Ended, Attempt: r.Attempt, End: &e} }
+
+// encode writes the record; nothing for one that was never tried.
+func (r Record) encode() (string, error) {
+	if r.Phase == None {
+		return "", nil
+	}
+	b, err := json.Marshal(r, json.Deterministic(true))
+	return string(b), err
+}
+
+func decodeRecord(s string) (Record, error) {
+	var r Record
+	if s == "" {
+		return r, nil
+	}
+	err := json.Unmarshal([]byte(s), &r)
+	switch {
+	case err != nil:
+		return r, fmt.Errorf("send record: %w", err)
+	case r.Phase != Intent && r.Phase != Waiting && r.Phase != Ended, (r.Phase == Ended) != (r.End != nil), r.Attempt < 0:
+		return r, fmt.Errorf("send record: impossible: %.200q", s)
+	}
+	return r, nil
+}

@@ -1,0 +1,123 @@
+package dispatch
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+const source = "/kairos/dispatch"
+
+// records are what the end of a push says: a result for the user's own log, and a row for analysts. With last, the
+// release is over: the result is final, and if no device was reached the row that ends the message is there too.
+func (l *live) records(ctx context.Context, t *task, rec Record, last bool) ([]stream.Record, error) {
+	end := rec.End
+	res := &event.Result{
+		MessageID: l.release.Message.MessageID, Revision: l.release.Message.Revision,
+		DeviceID: t.target.DeviceID, Channel: t.target.Channel, Platform: t.target.Platform,
+		Status: end.Status, Reason: end.Reason, Attempt: rec.Attempt, ProviderMessageID: end.ProviderID,
+		At: end.At, Final: last,
+	}
+	if end.Prune {
+		res.PruneAddress = t.target.Address
+	}
+	fact := &event.Fact{AppID: l.release.AppID, UserID: l.release.UserID, Kind: event.KindResult, ReceivedAt: end.At, Result: res}
+	var rows []*event.Outcome
+	if end.Type == event.OutcomeSent || end.Type == event.OutcomeProviderRejected {
+		rows = append(rows, l.row(t, rec, end.Type, end.Reason))
+	}
+	l.note(end)
+	if last && !l.sent {
+		typ, reason := l.verdict()
+		rows = append(rows, l.row(t, rec, typ, reason))
+	}
+	out := make([]stream.Record, 0, len(rows)+1)
+	for _, o := range rows {
+		r, err := l.record(ctx, topic.Outcomes, o.OutcomeID, "kairos.outcome."+o.Type, end.At, o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	id := l.release.ReleaseID + "/" + t.target.DeviceID + "/" + strconv.FormatBool(last)
+	r, err := l.record(ctx, topic.Facts, id, "kairos.fact."+event.KindResult, end.At, fact)
+	return append(out, r), err
+}
+
+// note remembers how the devices of a release fared; l.mu is held.
+func (l *live) note(e *End) {
+	switch {
+	case e.Type == event.OutcomeSent:
+		l.sent = true
+	case l.worst == nil, rank(e.Type) > rank(l.worst.Type):
+		l.worst = e
+	}
+}
+
+// rank orders the ways in which a release that reached nobody may have ended: what may have reached somebody first.
+func rank(typ string) int {
+	switch typ {
+	case event.OutcomeUnknown:
+		return 2
+	case event.OutcomeExpired:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// verdict on a release that no device was reached by.
+func (l *live) verdict() (typ, reason string) {
+	if rank(l.worst.Type) > 0 {
+		return l.worst.Type, l.worst.Reason
+	}
+	return event.OutcomeFailed, l.worst.Reason
+}
+
+// row is an outcome of the release on a device.
+func (l *live) row(t *task, rec Record, typ, reason string) *event.Outcome {
+	r := &l.release
+	at := rec.End.At
+	o := &event.Outcome{
+		OccurredAt: at, OccurredAtMS: at.UnixMilli(), AppID: r.AppID, UserID: r.UserID,
+		MessageID: r.Message.MessageID, Revision: r.Message.Revision, CampaignID: r.Message.CampaignID,
+		Category: r.Message.Category, Priority: r.Message.Priority,
+		DeviceID: t.target.DeviceID, Channel: t.target.Channel, Platform: t.target.Platform,
+		Type: typ, Reason: reason, DecisionID: r.DecisionID, Attempt: rec.Attempt, ProviderMessageID: rec.End.ProviderID,
+		HoldMS: r.ReleasedAt.Sub(r.AcceptedAt).Milliseconds(), LatenessMS: r.ReleasedAt.Sub(r.PlannedAt).Milliseconds(),
+		Policy: r.Policy, PolicyVersion: r.PolicyVersion, ModelVersion: r.ModelVersion, Arm: r.Arm, Propensity: r.Propensity,
+		TimeZone: r.TimeZone,
+	}
+	if loc, err := time.LoadLocation(r.TimeZone); err == nil && r.TimeZone != "" {
+		o.LocalTime = at.In(loc).Format("2006-01-02T15:04:05")
+	}
+	o.OutcomeID = event.OutcomeID(o.AppID, o.UserID, o.MessageID, o.Revision, o.Type, o.DeviceID, o.Attempt)
+	return o
+}
+
+func (l *live) record(ctx context.Context, t topic.Topic, id, typ string, at time.Time, v any) (stream.Record, error) {
+	value, err := event.Encode(v)
+	if err != nil {
+		return stream.Record{}, err
+	}
+	ev := stream.Event{ID: id, Type: typ, Source: source, Time: at, Cause: l.cause}
+	return stream.Record{
+		Topic: t.Name, Key: []byte(event.Key(l.release.AppID, l.release.UserID)), Value: value, Headers: ev.Headers(ctx), Time: at,
+	}, nil
+}
+
+// deadLetter keeps a release that cannot be read.
+func deadLetter(r *stream.Record, reason error) stream.Record {
+	h := append(append([]stream.Header(nil), r.Headers...),
+		stream.Header{Key: topic.DeadTopic, Value: []byte(r.Topic)},
+		stream.Header{Key: topic.DeadPartition, Value: strconv.AppendInt(nil, int64(r.Partition), 10)},
+		stream.Header{Key: topic.DeadOffset, Value: strconv.AppendInt(nil, r.Offset, 10)},
+		stream.Header{Key: topic.DeadStage, Value: []byte("dispatch")},
+		stream.Header{Key: topic.DeadReason, Value: []byte(reason.Error())},
+	)
+	return stream.Record{Topic: topic.Releases.DLQ().Name, Key: r.Key, Value: r.Value, Headers: h, Time: r.Time}
+}

@@ -1,0 +1,246 @@
+package dispatch
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/state"
+)
+
+//go:embed swap.lua
+var swapSource string
+
+var swapScript = redis.NewScript(swapSource)
+
+// errLost says that Redis has forgotten, or went back to, what it knew of a bucket.
+var errLost = errors.New("dispatch: the send records of a bucket are lost")
+
+// everyDevice is the field that stands for all devices of a release.
+const everyDevice = "*"
+
+// store keeps the send records in Redis, and the mark of each bucket.
+type store struct {
+	rdb   redis.UniversalClient
+	swaps *batch[swap, []string]
+}
+
+// swap is one run of the script.
+type swap struct {
+	key, mark string
+	args      []any
+}
+
+func newStore(rdb redis.UniversalClient) *store {
+	s := &store{rdb: rdb}
+	s.swaps = newBatch(256, s.run)
+	return s
+}
+
+func sendKey(bucket int, releaseID string) string { return state.Tag(bucket) + ":send:" + releaseID }
+
+func markKey(bucket int) string { return state.Tag(bucket) + ":send-mark" }
+
+// run sends the scripts of a batch in one round trip.
+func (s *store) run(ctx context.Context, in []swap) ([][]string, error) {
+	out := make([][]string, len(in))
+	todo := make([]int, len(in))
+	for i := range todo {
+		todo[i] = i
+	}
+	for _, load := range []bool{false, true} {
+		cmds := make([]*redis.Cmd, len(todo))
+		_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, at := range todo {
+				keys := []string{in[at].key, in[at].mark}
+				if load {
+					cmds[i] = swapScript.Eval(ctx, p, keys, in[at].args...)
+				} else {
+					cmds[i] = swapScript.EvalSha(ctx, p, keys, in[at].args...)
+				}
+			}
+			return nil
+		})
+		var again []int
+		for i, cmd := range cmds {
+			v, err := cmd.StringSlice()
+			switch {
+			case redis.HasErrorPrefix(err, "NOSCRIPT") && !load:
+				again = append(again, todo[i])
+			case err != nil:
+				return nil, fmt.Errorf("dispatch: send record: %w", err)
+			default:
+				out[todo[i]] = v
+			}
+		}
+		if todo = again; len(todo) == 0 {
+			break
+		}
+	}
+	return out, nil
+}
+
+// place is where the record of a push lies.
+type place struct {
+	bucket   int
+	release  string
+	device   string
+	lifetime time.Duration
+}
+
+// swap replaces the record of a push if it is still seen; otherwise it returns the one that is there. mark is the least
+// that the bucket must know, or -1.
+//
+// go-redis repeats a command whose reply was lost: then the record there is the new one, and that is as good as ok,
+// because no two callers write the same (an intent carries its owner's deadline; an end, its time).
+func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int64) (Record, bool, error) {
+	old, err1 := seen.encode()
+	text, err2 := next.encode()
+	if err := errors.Join(err1, err2); err != nil {
+		return seen, false, err
+	}
+	least := ""
+	if mark >= 0 {
+		least = strconv.FormatInt(mark, 10)
+	}
+	v, err := s.swaps.do(ctx, swap{
+		key: sendKey(at.bucket, at.release), mark: markKey(at.bucket),
+		args: []any{at.device, old, text, at.lifetime.Milliseconds(), least},
+	})
+	switch {
+	case err != nil:
+		return seen, false, err
+	case len(v) == 1 && v[0] == "ok", len(v) == 2 && v[1] == text:
+		return next, true, nil
+	case len(v) == 1 && v[0] == "lost":
+		return seen, false, errLost
+	case len(v) == 2 && v[0] == "is":
+		is, err := decodeRecord(v[1])
+		return is, false, err
+	default:
+		return seen, false, fmt.Errorf("dispatch: swap.lua answered %q", v)
+	}
+}
+
+// marks reads the marks of buckets; -1 where there is none.
+func (s *store) marks(ctx context.Context, buckets []int) ([]int64, error) {
+	cmds := make([]*redis.StringCmd, len(buckets))
+	_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, b := range buckets {
+			cmds[i] = p.Get(ctx, markKey(b))
+		}
+		return nil
+	})
+	out := make([]int64, len(buckets))
+	for i, c := range cmds {
+		switch v, err := c.Int64(); {
+		case errors.Is(err, redis.Nil):
+			out[i] = -1
+		case err != nil:
+			return nil, fmt.Errorf("dispatch: read the marks: %w", err)
+		default:
+			out[i] = v
+		}
+	}
+	return out, nil
+}
+
+// setMarks writes one mark to buckets.
+func (s *store) setMarks(ctx context.Context, buckets []int, mark int64) error {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, b := range buckets {
+			p.Set(ctx, markKey(b), mark, 0)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("dispatch: write the marks: %w", err)
+	}
+	return nil
+}
+
+// raiseMarks raises the marks of buckets from what the owner wrote last. It says errLost, and recreates nothing, when a
+// bucket has forgotten its mark or holds an older one.
+func (s *store) raiseMarks(ctx context.Context, buckets []int, last, mark int64) error {
+	have, err := s.marks(ctx, buckets)
+	if err != nil {
+		return err
+	}
+	for _, m := range have {
+		if m < last {
+			return errLost
+		}
+	}
+	set := make([]*redis.BoolCmd, len(buckets))
+	_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, b := range buckets {
+			set[i] = p.SetXX(ctx, markKey(b), mark, 0)
+		}
+		return nil
+	})
+	for _, c := range set {
+		switch ok, err := c.Result(); {
+		case errors.Is(err, redis.Nil), err == nil && !ok:
+			return errLost
+		case err != nil:
+			return fmt.Errorf("dispatch: raise the marks: %w", err)
+		}
+	}
+	return nil
+}
+
+// known is a record that the log tells of.
+type known struct {
+	place
+	rec Record
+}
+
+// restore writes records that are not there.
+func (s *store) restore(ctx context.Context, list []known) error {
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, k := range list {
+			text, err := k.rec.encode()
+			if err != nil {
+				return err
+			}
+			key := sendKey(k.bucket, k.release)
+			p.HSetNX(ctx, key, k.device, text)
+			p.PExpire(ctx, key, k.lifetime)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("dispatch: restore send records: %w", err)
+	}
+	return nil
+}
+
+// endOf reads, from a row of the outcomes topic, what dispatch once came to.
+func endOf(o *event.Outcome, lifetime time.Duration) (known, bool) {
+	k := known{place: place{
+		bucket:  state.Bucket(event.Key(o.AppID, o.UserID)),
+		release: event.ReleaseID(o.AppID, o.UserID, o.MessageID, o.Revision),
+		device:  o.DeviceID, lifetime: lifetime,
+	}}
+	end := End{Type: o.Type, Reason: o.Reason, ProviderID: o.ProviderMessageID, At: o.OccurredAt}
+	switch o.Type {
+	case event.OutcomeSent:
+		end.Status = event.ResultSent
+	case event.OutcomeProviderRejected:
+		end.Status = event.ResultFailed
+	case event.OutcomeUnknown:
+		end.Status, k.device = event.ResultUnknown, everyDevice
+	case event.OutcomeFailed, event.OutcomeExpired:
+		end.Status, k.device = event.ResultFailed, everyDevice
+	default:
+		return k, false
+	}
+	k.rec = Record{Phase: Ended, Attempt: o.Attempt, End: &end}
+	return k, k.device != ""
+}

@@ -1,0 +1,295 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/services/dispatch/push"
+)
+
+// live is a release that is being worked on.
+type live struct {
+	release event.Release
+	trace   trace.SpanContext
+	cause   stream.Cause
+	part    *owned
+	lane    Lane
+	bucket  int
+	offset  int64
+	parked  bool // the log need not wait for it; guarded by owned.mu
+
+	mu        sync.Mutex
+	left      int // tasks that have not ended
+	forgotten bool
+	sent      bool
+	worst     *End
+}
+
+// task is one push of a release.
+type task struct {
+	rel    *live
+	target event.Target
+	push   *push.Push
+	record Record // as last seen in Redis
+	last   string // reason of the last attempt
+	at     time.Time
+}
+
+// channels that there are senders for.
+var channels = map[string]bool{"apns": true, "fcm": true, "webpush": true}
+
+const reasonNoDevice = "no_device"
+
+// Waits of a task that no provider's answer asks for.
+const (
+	routeWait = 15 * time.Second // for credentials, or for a circuit
+	storeWait = time.Second      // for a Redis or Kafka that does not answer
+	settling  = 5 * time.Second  // how long a result waits for Redis before it is published anyway
+	margin    = 5 * time.Second  // of an intent, beyond the attempt's own time
+)
+
+// work serves the queue until ctx ends.
+func (d *Dispatch) work(ctx context.Context, most Lane) {
+	for {
+		t, ok := d.queue.pop(ctx, most)
+		if !ok {
+			return
+		}
+		if t.rel.part.enter() {
+			d.attempt(t.rel.part.ctx, t)
+			t.rel.part.leave()
+		}
+	}
+}
+
+// attempt takes a task one step further.
+func (d *Dispatch) attempt(ctx context.Context, t *task) {
+	now := d.clock.Now()
+	app, channel := t.rel.release.AppID, t.target.Channel
+	switch {
+	case t.record.Phase == Ended:
+		d.say(ctx, t, t.record)
+		return
+	case !channels[channel]:
+		d.close(ctx, t, Step{Type: event.OutcomeFailed, Status: event.ResultFailed, Reason: reasonNoDevice}, now)
+		return
+	case !now.Before(t.push.Expires):
+		d.close(ctx, t, Expired(t.last), now)
+		return
+	}
+	c, why := d.routes.circuit(app, channel)
+	if c == nil {
+		t.last = why
+		d.wait(t, now.Add(t.spread(routeWait, now)))
+		return
+	}
+	next, claim, err := d.claim(ctx, t, now, now.Add(d.cfg.SendTimeout+margin))
+	if err != nil {
+		d.stuck(ctx, t, err)
+		return
+	}
+	switch claim {
+	case Hold:
+		d.wait(t, next.At)
+	case Doubt:
+		d.close(ctx, t, Step{}, now)
+	case Done:
+		d.say(ctx, t, next)
+	case Go:
+		d.ask(ctx, t, c, next)
+	}
+}
+
+// spread is d, half of it by chance: those who wait for one thing do not come back together.
+func (t *task) spread(d time.Duration, now time.Time) time.Duration {
+	return d/2 + time.Duration(jitter(t.push.ID, int(now.Unix()%1e9))*float64(d)/2)
+}
+
+// claim writes the intent, deciding again for as long as somebody else has written in between.
+func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Record, Claim, error) {
+	for {
+		next, claim := t.record.Take(now, until, t.push.Message.OnAmbiguous == ambiguousResend)
+		if claim != Go {
+			return next, claim, nil
+		}
+		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
+		if err != nil {
+			return is, Hold, err
+		}
+		t.record = is
+		if ok {
+			return is, Go, nil
+		}
+	}
+}
+
+// ask makes one attempt at the provider and acts on its answer.
+func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
+	begun := d.clock.Now()
+	// A revoked partition does not take the attempt back: an answer thrown away would be a doubt.
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(d.cfg.SendTimeout, t.push.Expires.Sub(begun)))
+	sctx, span := d.tracer.Start(trace.ContextWithRemoteSpanContext(sctx, t.rel.trace), "push "+t.target.Channel, trace.WithAttributes(
+		attribute.String("app_id", t.rel.release.AppID), attribute.Int("attempt", rec.Attempt)))
+	v, sent := c.send(func(s push.Sender) push.Verdict { return s.Send(sctx, t.push, begun) })
+	cancel()
+	now := d.clock.Now()
+	if !sent {
+		// The circuit opened, or is being probed by others, since it was looked at: nothing was asked.
+		span.End()
+		d.again(ctx, t, rec, now.Add(t.spread(routeWait, now)), "circuit open: "+c.reason())
+		return
+	}
+	span.SetAttributes(attribute.String("class", v.Class.String()), attribute.String("reason", v.Reason), attribute.Int("status", v.Status))
+	span.End()
+	d.metrics.answered(t.rel.release.AppID, t.target.Channel, v, now.Sub(begun))
+	step := After(v, t.push, rec.Attempt, now)
+	if step.Ended() {
+		d.end(ctx, t, rec, step, v.ProviderID, now)
+		return
+	}
+	d.again(ctx, t, rec, step.RetryAt, step.Reason)
+}
+
+// again writes down that there is to be another attempt, and waits for it.
+func (d *Dispatch) again(ctx context.Context, t *task, rec Record, at time.Time, why string) {
+	t.record, t.last = rec, why
+	if t.push.Expires.Before(at) {
+		at = t.push.Expires // where it ends
+	}
+	is, _, err := d.store.swap(context.WithoutCancel(ctx), d.place(t), rec, rec.Wait(at), -1)
+	if err != nil {
+		// The intent stays. Once its time is over it is in doubt, as it is for anybody who does not know the answer.
+		d.metrics.stuck.Inc()
+	} else {
+		t.record = is
+	}
+	d.wait(t, at)
+}
+
+// wait has a task tried again at a time. What waits long lets the log go on: its record is in Redis, and timing repeats
+// a release until it hears a final result. So it may even be forgotten here when too many wait.
+func (d *Dispatch) wait(t *task, at time.Time) {
+	if at.Sub(d.clock.Now()) > d.cfg.ParkAfter && !t.rel.part.park(t.rel) {
+		d.forget(t)
+		return
+	}
+	d.later.add(t, at)
+}
+
+// stuck waits for Redis, or has what it forgot rebuilt.
+func (d *Dispatch) stuck(ctx context.Context, t *task, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, errLost) {
+		t.rel.part.lose()
+	} else {
+		d.metrics.stuck.Inc()
+	}
+	d.later.add(t, d.clock.Now().Add(storeWait))
+}
+
+// close ends a push without asking anybody, as s says, unless an attempt was begun whose answer nobody knows.
+func (d *Dispatch) close(ctx context.Context, t *task, s Step, now time.Time) {
+	for {
+		switch {
+		case t.record.Phase == Ended:
+			d.say(ctx, t, t.record)
+			return
+		case t.record.Phase == Intent && now.Before(t.record.At):
+			d.wait(t, t.record.At)
+			return
+		case t.record.Phase == Intent:
+			s = Step{Type: event.OutcomeUnknown, Status: event.ResultUnknown, Reason: push.ReasonNoAnswer}
+		}
+		next := t.record.Finish(End{Type: s.Type, Status: s.Status, Reason: s.Reason, At: now})
+		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
+		if err != nil {
+			d.stuck(ctx, t, err)
+			return
+		}
+		if t.record = is; ok {
+			d.say(ctx, t, is)
+			return
+		}
+	}
+}
+
+// end writes down what a provider's answer comes to, then says it.
+func (d *Dispatch) end(ctx context.Context, t *task, rec Record, s Step, providerID string, now time.Time) {
+	next := rec.Finish(End{Type: s.Type, Status: s.Status, Reason: s.Reason, ProviderID: providerID, Prune: s.Prune, At: now})
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
+	defer cancel()
+	for {
+		is, ok, err := d.store.swap(sctx, d.place(t), rec, next, -1)
+		switch {
+		case err == nil && ok:
+		case err == nil && is.Phase == Ended:
+			next = is // another owner has ended it, not knowing the answer: what was said stands
+		case err == nil && is.Attempt <= rec.Attempt:
+			rec = is // forgotten, or still the same attempt
+			continue
+		case err == nil:
+			d.forget(t) // another owner is at a later attempt, and will say how it ends
+			return
+		case d.clock.Sleep(sctx, storeWait/4) == nil:
+			continue
+		default:
+			d.metrics.stuck.Inc() // said all the same: Redis is a view
+		}
+		d.say(ctx, t, next)
+		return
+	}
+}
+
+// say publishes the end of a push. The ids are the same each time, so it may be said again.
+func (d *Dispatch) say(ctx context.Context, t *task, rec Record) {
+	l := t.rel
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.left == 1 && !l.forgotten
+	ctx = trace.ContextWithRemoteSpanContext(context.WithoutCancel(ctx), l.trace)
+	recs, err := l.records(ctx, t, rec, last)
+	if err == nil {
+		pctx, cancel := context.WithTimeout(ctx, d.cfg.PublishTimeout)
+		_, err = d.publisher.do(pctx, recs)
+		cancel()
+	}
+	if err != nil {
+		d.metrics.stuck.Inc()
+		t.record = rec
+		if !l.part.stopping() {
+			d.later.add(t, d.clock.Now().Add(storeWait)) // Redis knows the end; only the saying is repeated
+		}
+		return
+	}
+	d.metrics.ended.WithLabelValues(l.release.AppID, t.target.Channel, rec.End.Type).Inc()
+	if l.left--; l.left == 0 {
+		l.part.finish(l)
+	}
+}
+
+// forget gives up a task whose end will be said by another owner, or after timing has repeated the release.
+func (d *Dispatch) forget(t *task) {
+	l := t.rel
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forgotten = true
+	if l.left--; l.left == 0 {
+		l.part.finish(l)
+	}
+}
+
+func (d *Dispatch) place(t *task) place {
+	return place{
+		bucket: t.rel.bucket, release: t.rel.release.ReleaseID, device: t.target.DeviceID,
+		lifetime: max(t.rel.release.Deadline.Sub(d.clock.Now()), 0) + d.cfg.Window,
+	}
+}
