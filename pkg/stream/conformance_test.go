@@ -34,6 +34,7 @@ func conformance(t *testing.T, b pipetest.Backend) {
 		{"keeps every byte", keepsBytes},
 		{"refuses only what is too large", refusesLarge},
 		{"isolates what the broker refuses", isolatesRefused},
+		{"isolates what the broker names", isolatesNamed},
 		{"waits for a topic made later", waitsForTopic},
 		{"reads past transactions and leaves out aborted ones", readsTransactions},
 		{"counts a gap and goes on", countsGap},
@@ -204,6 +205,26 @@ func isolatesRefused(t *testing.T, b pipetest.Backend) {
 		require.Equal(t, string(want.Value), string(log[i].Value), "order is kept")
 		require.EqualValues(t, i, want.Offset)
 	}
+}
+
+// isolatesNamed has the broker name the records it refuses: a compacted topic needs keys, and times must not be far off.
+func isolatesNamed(t *testing.T, b pipetest.Backend) {
+	f := start(t, b, topic.Holds)
+	recs := make([]stream.Record, 10)
+	for i := range recs {
+		recs[i] = stream.Record{Topic: topic.Holds.Name, Pinned: true, Key: fmt.Append(nil, i)}
+	}
+	recs[3].Key, recs[8].Key = nil, nil
+	err := f.Publish(within(t), recs)
+	if b == pipetest.Embedded {
+		require.NoError(t, err, "kfake takes records without a key")
+		return
+	}
+	var refused stream.Refused
+	require.ErrorAs(t, err, &refused)
+	require.Len(t, refused, 2)
+	require.Equal(t, []int{3, 8}, []int{refused[0].Index, refused[1].Index})
+	require.Len(t, f.all(t, topic.Holds)[0], 8)
 }
 
 func waitsForTopic(t *testing.T, b pipetest.Backend) {

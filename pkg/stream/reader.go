@@ -89,6 +89,9 @@ func (c *Client) pump(ctx context.Context, s source, out chan<- answer) error {
 				s.lag(max(0, a.high-a.next))
 			}
 			if !progress {
+				if a.high > s.pos { // nothing although there is something: do not ask in a busy loop
+					_ = c.clk.Sleep(ctx, 100*time.Millisecond)
+				}
 				break
 			}
 			select {
