@@ -58,15 +58,15 @@ func NewPerson(p *Params, seed uint64, id int, traits Traits, length time.Durati
 	rng := Seeded(seed, id, purposeTraits)
 	person := &Person{
 		ID: id, Zones: []Move{{0, homes[rng.IntN(len(homes))]}}, IOS: rng.Float64() < traits.IOS, Muted: -1,
-		buzz: beta(rng, p.BuzzMean, p.BuzzSpread), seed: seed,
+		buzz: Beta(rng, p.BuzzMean, p.BuzzSpread), seed: seed,
 	}
 	// One factor for the person and one for the person in each category: who and what decide.
 	for _, mean := range p.InterestMean {
 		person.interest = append(person.interest, mean)
 	}
-	level := beta(rng, 0.5, p.InterestSpread) / 0.5
+	level := Beta(rng, 0.5, p.InterestSpread) / 0.5
 	for c := range person.interest {
-		person.interest[c] = min(0.95, person.interest[c]*level*beta(rng, 0.5, 4*p.InterestSpread)/0.5)
+		person.interest[c] = min(0.95, person.interest[c]*level*Beta(rng, 0.5, 4*p.InterestSpread)/0.5)
 	}
 	if rng.Float64() < p.Mutes {
 		person.Muted = rng.IntN(len(p.InterestMean))

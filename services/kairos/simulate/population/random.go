@@ -23,8 +23,8 @@ func lomax(rng *rand.Rand, shape float64) float64 {
 	return math.Pow(1-rng.Float64(), -1/shape) - 1
 }
 
-// beta draws from a Beta distribution with the given mean and concentration a+b.
-func beta(rng *rand.Rand, mean, concentration float64) float64 {
+// Beta draws from a Beta distribution with the given mean and concentration a+b.
+func Beta(rng *rand.Rand, mean, concentration float64) float64 {
 	a, b := gamma(rng, mean*concentration), gamma(rng, (1-mean)*concentration)
 	return a / (a + b)
 }

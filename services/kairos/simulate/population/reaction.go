@@ -38,8 +38,8 @@ func (m *Mood) add(p *Params, t time.Duration, amount float64) {
 	m.level, m.at = m.Level(p, t)+amount, t
 }
 
-// stay is how much longer the phone has to stay in use for a notice to count as attended.
-const stay = time.Minute
+// Stay is how much longer the phone has to stay in use for a notice to count as attended.
+const Stay = time.Minute
 
 // waits is how long a push waits to be noticed at all.
 const waits = 24 * time.Hour
@@ -88,7 +88,7 @@ func (p *Person) play(params *Params, rng *rand.Rand, at time.Duration, f *Fate,
 	passed := 0
 	meet := func(n notice) (done bool) {
 		if f.NoticedAt == 0 {
-			f.NoticedAt, f.Attended, f.Broke = n.at, n.session.End-n.at >= stay, n.goal
+			f.NoticedAt, f.Attended, f.Broke = n.at, n.session.End-n.at >= Stay, n.goal
 		}
 		switch {
 		case rng.Float64() < open(n):
@@ -166,6 +166,12 @@ func (p *Person) SessionAt(t time.Duration) (Session, bool) {
 		return Session{}, false
 	}
 	return p.Sessions[i-1], true
+}
+
+// Between are the sessions that overlap [from, to].
+func (p *Person) Between(from, to time.Duration) []Session {
+	lo := sort.Search(len(p.Sessions), func(i int) bool { return p.Sessions[i].End > from })
+	return p.Sessions[lo:max(lo, p.after(to))]
 }
 
 // Online is the first time from t on at which the phone has a network.

@@ -1,0 +1,20 @@
+package replay
+
+import (
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/topic"
+	"github.com/kairos-push/kairos/services/ingest"
+)
+
+// app is whose records the lines are. It has no receipt secret: outcome rows carry no token, so whoever answers them
+// from outside cannot hand one back.
+var app = ingest.App{ID: AppID}
+
+// input is the topic that a line's "topic" stands for.
+var input = map[string]topic.Topic{
+	"messages": topic.InMessages, "events": topic.InEvents, "signals": topic.InSignals,
+	"receipts": topic.InReceipts, "devices": topic.InDevices, "users": topic.InUsers,
+}
+
+// accept makes a fact of a line, as ingest does.
+func accept(l Line) (*event.Fact, error) { return ingest.Accept(input[l.Topic], l.Record, app, l.At) }

@@ -1,0 +1,101 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/kairos-push/kairos/services/kairos/simulate/population"
+	"github.com/kairos-push/kairos/services/timing"
+	"github.com/kairos-push/kairos/services/timing/policy"
+)
+
+// Cmd is "kairos simulate".
+type Cmd struct {
+	People int           `help:"Phones in each regime." default:"1000"`
+	Days   int           `help:"Days that count." default:"7"`
+	Warmup int           `help:"Days before them." default:"14"`
+	Hold   time.Duration `help:"From a message's arrival to its deadline." default:"4h"`
+	Regime []string      `help:"Only these regimes (live, own-app, no-live, cold, shifts, many-senders, flaky)." placeholder:"NAME"`
+	Seed   uint64        `help:"Another seed is another population." default:"1"`
+	Policy string        `help:"Policy file of \"ours\". Default: the built-in policy, without exploration." type:"existingfile" placeholder:"FILE"`
+	HTML   string        `name:"html" help:"Also write a self-contained report with plots." placeholder:"FILE"`
+	Quick  bool          `help:"A tenth of the people and half of the days: a look, not a result."`
+}
+
+// Run simulates and prints.
+func (c *Cmd) Run(ctx context.Context) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	if term.IsTerminal(int(os.Stderr.Fd())) { //nolint:gosec // a file descriptor
+		bar := progressbar.NewOptions(1000, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetDescription("simulating"), progressbar.OptionShowElapsedTimeOnFinish())
+		cfg.Progress = func(done float64) { _ = bar.Set(int(done * 1000)) }
+	}
+	results, err := Run(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := Print(os.Stdout, results); err != nil {
+		return err
+	}
+	fmt.Printf("\n%d people a regime, %d days after %d of warm-up, seed %d. Brackets: 95 %% intervals, people resampled.\n",
+		cfg.People, cfg.Days, cfg.Warmup, cfg.Seed)
+	if c.HTML == "" {
+		return nil
+	}
+	f, err := os.Create(c.HTML)
+	if err != nil {
+		return err
+	}
+	return errors.Join(page(cfg, results).Write(f), f.Close())
+}
+
+func (c *Cmd) config() (Config, error) {
+	pol := policy.Default()
+	pol.Defaults.Exploration = policy.Exploration{}
+	if c.Policy != "" {
+		data, err := os.ReadFile(c.Policy)
+		if err != nil {
+			return Config{}, err
+		}
+		if pol, err = policy.Parse(data); err != nil {
+			return Config{}, err
+		}
+	}
+	cfg := Config{Params: population.Default, Regimes: Regimes(c.Hold), People: c.People, Days: c.Days, Warmup: c.Warmup,
+		Seed: c.Seed, Engine: timing.NewEngine(pol)}
+	if c.Quick {
+		cfg.People, cfg.Days, cfg.Warmup = max(20, c.People/10), max(2, c.Days/2), c.Warmup/2
+	}
+	if cfg.People < 1 || cfg.Days < 1 || cfg.Warmup < 0 || c.Hold < time.Minute {
+		return Config{}, errors.New("want at least 1 person, 1 day and a hold of 1m")
+	}
+	if len(c.Regime) > 0 {
+		for _, name := range c.Regime {
+			if !slices.ContainsFunc(cfg.Regimes, func(r Regime) bool { return r.Name == name }) {
+				return Config{}, fmt.Errorf("--regime: no %q", name)
+			}
+		}
+		cfg.Regimes = slices.DeleteFunc(cfg.Regimes, func(r Regime) bool { return !slices.Contains(c.Regime, r.Name) })
+	}
+	return cfg, nil
+}
+
+// names of the regimes, for text.
+func names(results []Result) string {
+	var out []string
+	for i := range results {
+		out = append(out, results[i].Regime.Name)
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,108 @@
+package simulate
+
+import (
+	"math"
+	"time"
+
+	"github.com/kairos-push/kairos/services/kairos/report/stats"
+	"github.com/kairos-push/kairos/services/kairos/simulate/population"
+)
+
+// Metrics of one policy in one regime. All are per message that the app asked for, unless their name says otherwise,
+// with intervals over people.
+type Metrics struct {
+	Policy string
+	// Reach is the share noticed within 5 minutes of the send; Attention, of these, when the person was past what
+	// they came for and stayed on for a minute. Opens is the share opened at any time.
+	Reach, Attention, Opens stats.Interval
+	// NetOpens are opens less the worth of the opt-outs, for 1,000 messages.
+	NetOpens stats.Interval
+	// MedianSeen is from arrival to notice; a message never noticed counts as infinite.
+	MedianSeen   stats.Interval // seconds
+	OptOuts      stats.Interval // per 1,000 sends
+	SendsPerOpen stats.Interval
+	// Shares of the oracle's gain over immediate.
+	ReachHeadroom, AttentionHeadroom stats.Interval
+	// Gains over unlock + 120 s, the baseline to beat, on the same people.
+	AttentionOverDwell, NetOverDwell stats.Interval
+}
+
+// Rounds of the bootstrap.
+const rounds = 400
+
+const perPolicy = 11
+
+// measure turns courses, by policy and person, into metrics. A policy without courses is left out.
+func measure(courses [][]*course, params *population.Params, seed uint64) []Metrics {
+	people := len(courses[immediate])
+	type table struct {
+		messages, sends, reached, attended, opens, optOuts []float64
+		waits                                              *stats.Waits
+	}
+	tables := make([]table, len(courses))
+	for k, list := range courses {
+		t := &tables[k]
+		t.waits = stats.NewWaits(people)
+		for i, c := range list {
+			t.messages = append(t.messages, c.messages)
+			t.sends = append(t.sends, c.sends)
+			t.reached = append(t.reached, c.reached)
+			t.attended = append(t.attended, c.attended)
+			t.opens = append(t.opens, c.opens)
+			t.optOuts = append(t.optOuts, c.optOuts)
+			for _, w := range c.waits {
+				t.waits.Add(i, w)
+			}
+		}
+	}
+	values := stats.Bootstrap(people, rounds, seed, func(drawn []float64) []float64 {
+		out := make([]float64, 0, len(tables)*perPolicy)
+		share := func(k int, of func(*table) []float64) float64 {
+			return stats.Sum(drawn, of(&tables[k])) / stats.Sum(drawn, tables[k].messages)
+		}
+		reach := func(t *table) []float64 { return t.reached }
+		attention := func(t *table) []float64 { return t.attended }
+		net := func(k int) float64 {
+			t := &tables[k]
+			return 1000 * (stats.Sum(drawn, t.opens) - params.OptOutCost*stats.Sum(drawn, t.optOuts)) / stats.Sum(drawn, t.messages)
+		}
+		headroom := func(k int, of func(*table) []float64) float64 {
+			base := share(immediate, of)
+			return (share(k, of) - base) / (share(oracle, of) - base)
+		}
+		for k := range tables {
+			t := &tables[k]
+			sends := stats.Sum(drawn, t.sends)
+			out = append(out,
+				share(k, reach), share(k, attention), share(k, func(t *table) []float64 { return t.opens }), net(k),
+				t.waits.Quantile(drawn, 0.5).Seconds(),
+				1000*stats.Sum(drawn, t.optOuts)/sends, sends/stats.Sum(drawn, t.opens),
+				headroom(k, reach), headroom(k, attention),
+				share(k, attention)-share(unlockDwell, attention), net(k)-net(unlockDwell))
+		}
+		return out
+	})
+	out := make([]Metrics, len(tables))
+	for k := range tables {
+		v := values[k*perPolicy:]
+		out[k] = Metrics{Policy: Names[k], Reach: v[0], Attention: v[1], Opens: v[2], NetOpens: v[3], MedianSeen: v[4],
+			OptOuts: v[5], SendsPerOpen: v[6], ReachHeadroom: v[7], AttentionHeadroom: v[8], AttentionOverDwell: v[9], NetOverDwell: v[10]}
+	}
+	return out
+}
+
+// minutes is a length of time for people; forever for what no sample reached.
+func minutes(seconds float64) string {
+	switch d := time.Duration(seconds * float64(time.Second)); {
+	case math.IsNaN(seconds):
+		return "–"
+	case seconds > 30*86400:
+		return "never"
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < 10*time.Hour:
+		return d.Round(time.Minute).String()[:len(d.Round(time.Minute).String())-2]
+	default:
+		return d.Round(time.Hour).String()[:len(d.Round(time.Hour).String())-4]
+	}
+}

@@ -1,0 +1,77 @@
+// Package simulate plays policies against the synthetic people of package population, side by side and on the same
+// luck: when to send each push of a given stream of messages. Ours is the production core under the virtual clock
+// (package replay); the others are the rules that the industry and the literature use, and a clairvoyant oracle.
+//
+// It judges, it does not tune: nothing here is fitted to how any policy scores.
+package simulate
+
+import (
+	"time"
+
+	"github.com/kairos-push/kairos/services/kairos/simulate/population"
+)
+
+// Regime is what is known of the people, and what people they are.
+type Regime struct {
+	Name, Title string
+	Traits      population.Traits
+	Unlocks     bool          // phones tell unlocks and locks as they happen (iOS phones: only the own app's)
+	Nightly     bool          // own-app events come once a night, in bulk, and nothing is live
+	Cold        bool          // nobody has a history; everything counts from the first message on
+	Flaky       bool          // signals are late, twice, out of order, and by clocks that are wrong
+	PerDay      float64       // messages a person gets a day
+	Hold        time.Duration // from a message's arrival to its deadline
+}
+
+// Regimes are those of the decision model, in its order.
+func Regimes(hold time.Duration) []Regime {
+	mixed := population.Traits{IOS: 0.4}
+	return []Regime{
+		{Name: "live", Title: "Live unlock stream", Unlocks: true, PerDay: 2, Hold: hold},
+		{Name: "own-app", Title: "Own-app events only", PerDay: 2, Hold: hold},
+		{Name: "no-live", Title: "No live signal, history once a night", Nightly: true, PerDay: 2, Hold: hold},
+		{Name: "cold", Title: "Cold start", Traits: mixed, Unlocks: true, Cold: true, PerDay: 2, Hold: hold},
+		{Name: "shifts", Title: "Shift workers and travellers", Traits: population.Traits{IOS: 0.4, ShiftWorkers: 0.5, Travellers: 0.5}, Unlocks: true, PerDay: 2, Hold: hold},
+		{Name: "many-senders", Title: "Many senders", Traits: mixed, Unlocks: true, PerDay: 10, Hold: hold},
+		{Name: "flaky", Title: "Flaky phones", Traits: mixed, Unlocks: true, Flaky: true, PerDay: 2, Hold: hold},
+	}
+}
+
+// Categories are the kinds of messages of the population's InterestMean, in its order, and the share of each.
+var Categories = []struct {
+	Name  string
+	Share float64
+}{{"message", 0.4}, {"update", 0.3}, {"offer", 0.3}}
+
+// Message is a push that an app asks for.
+type Message struct {
+	Index    int
+	Category int
+	At       time.Duration // since the Epoch
+	Deadline time.Duration
+}
+
+// messagesOf are the messages to one person: by day most of them, as apps do, some at any hour.
+func messagesOf(r Regime, p *population.Person, seed uint64, length time.Duration) []Message {
+	rng := population.Seeded(seed, p.ID, -1)
+	var out []Message
+	for t := time.Duration(0); ; {
+		t += time.Duration(rng.ExpFloat64() / (2 * r.PerDay) * float64(24*time.Hour))
+		if t+r.Hold+time.Hour >= length {
+			return out
+		}
+		// Thinning: half of all are kept, by day twice as many as by night.
+		keep, draw := 0.3, rng.Float64()
+		if h := p.Local(t).Hour(); h >= 8 && h < 22 {
+			keep = 0.64
+		}
+		pick, category := rng.Float64(), 0
+		for category < len(Categories)-1 && pick >= Categories[category].Share {
+			pick -= Categories[category].Share
+			category++
+		}
+		if draw < keep {
+			out = append(out, Message{Index: len(out), Category: category, At: t, Deadline: t + r.Hold})
+		}
+	}
+}

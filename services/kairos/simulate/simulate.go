@@ -1,0 +1,145 @@
+package simulate
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kairos-push/kairos/services/kairos/simulate/population"
+	"github.com/kairos-push/kairos/services/timing"
+)
+
+// Config of a simulation. The same Config gives the same results.
+type Config struct {
+	Params  population.Params
+	Regimes []Regime
+	People  int
+	Days    int // measured
+	Warmup  int // days before them, with messages, that are not
+	Seed    uint64
+	// Engine decides for "ours".
+	Engine *timing.Engine
+	// Progress is called as people are done, from 0 to 1; nil is fine.
+	Progress func(done float64)
+}
+
+// Result is one regime, policy by policy in the order of Names.
+type Result struct {
+	Regime  Regime
+	Metrics []Metrics
+}
+
+// Run plays every regime.
+func Run(ctx context.Context, cfg Config) ([]Result, error) {
+	out := make([]Result, 0, len(cfg.Regimes))
+	for i, r := range cfg.Regimes {
+		courses, err := play(ctx, cfg, r, func(done float64) {
+			if cfg.Progress != nil {
+				cfg.Progress((float64(i) + done) / float64(len(cfg.Regimes)))
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Result{r, measure(courses, &cfg.Params, cfg.Seed)})
+	}
+	return out, nil
+}
+
+const day = 24 * time.Hour
+
+// play runs every policy on every person of a regime.
+func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) ([][]*course, error) {
+	warmup := time.Duration(cfg.Warmup) * day
+	if r.Cold {
+		warmup = 0
+	}
+	// A day more, so that the last messages can be noticed.
+	length := warmup + time.Duration(cfg.Days+1)*day
+	people := make([]*population.Person, cfg.People)
+	err := each(ctx, cfg.People, func(i int) {
+		people[i] = population.NewPerson(&cfg.Params, cfg.Seed, i, r.Traits, length)
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What an app knows of all people together: it has others than those who are new.
+	var global hours
+	for _, p := range people {
+		for _, s := range p.Sessions {
+			if s.AppAt > 0 && s.AppAt < max(warmup, 7*day) {
+				global[p.Local(s.AppAt).Hour()]++
+			}
+		}
+	}
+	courses := make([][]*course, len(Names))
+	for k := range courses {
+		courses[k] = make([]*course, cfg.People)
+	}
+	done := make(chan struct{}, cfg.People)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		n := 0
+		for range done {
+			n++
+			progress(float64(n) / float64(cfg.People))
+		}
+	}()
+	err = each(ctx, cfg.People, func(i int) {
+		p := &person{Person: people[i], messages: messagesOf(r, people[i], cfg.Seed, length)}
+		p.life = newPhone(r, p.Person, cfg.Seed).life()
+		for k := range Names {
+			courses[k][i] = run(&cfg.Params, r, p, cfg.Seed, warmup, func(out send) strategy { return choose(k, cfg, p, &global, out) })
+		}
+		done <- struct{}{}
+	})
+	close(done)
+	<-finished
+	return courses, err
+}
+
+// choose makes the policy of that place in Names for one person.
+func choose(k int, cfg Config, p *person, global *hours, out send) strategy {
+	switch k {
+	case immediate:
+		return newImmediate(out)
+	case globalHour:
+		return newGlobalHour(p.Person, global, out)
+	case userHour:
+		return newUserHour(p.Person, global, out)
+	case clickHistory:
+		return newClickHistory(p.Person, out)
+	case hourBandit:
+		return newHourBandit(p.Person, cfg.Seed, out)
+	case nextUnlock:
+		return &onUnlock{send: out}
+	case unlockDwell:
+		return &onUnlock{send: out, dwell: 2 * time.Minute}
+	case ours:
+		return newOurs(p.Person, cfg.Engine, out)
+	default:
+		return newOracle(p.Person, out)
+	}
+}
+
+// each calls f for 0 … n-1 on all processors.
+func each(ctx context.Context, n int, f func(i int)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			f(i)
+			return nil
+		})
+	}
+	return g.Wait()
+}

@@ -1,0 +1,82 @@
+package simulate
+
+import (
+	"fmt"
+	"io"
+
+	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
+
+	"github.com/kairos-push/kairos/services/kairos/report/stats"
+)
+
+// column is one column of the tables.
+type column struct {
+	head, verb string
+	of         func(*Metrics) stats.Interval
+	text       func(float64) string // instead of verb
+}
+
+var columns = []column{
+	{head: "reach %", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.Reach.Times(100) }},
+	{head: "attention %", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.Attention.Times(100) }},
+	{head: "opens %", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.Opens.Times(100) }},
+	{head: "net opens /1000", verb: "%.0f", of: func(m *Metrics) stats.Interval { return m.NetOpens }},
+	{head: "median to seen", text: minutes, of: func(m *Metrics) stats.Interval { return m.MedianSeen }},
+	{head: "opt-outs /1000", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.OptOuts }},
+	{head: "sends/open", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.SendsPerOpen }},
+	{head: "reach headroom %", verb: "%.0f", of: func(m *Metrics) stats.Interval { return m.ReachHeadroom.Times(100) }},
+	{head: "attention headroom %", verb: "%.0f", of: func(m *Metrics) stats.Interval { return m.AttentionHeadroom.Times(100) }},
+}
+
+func (c column) cell(m *Metrics) string {
+	v := c.of(m)
+	if c.text != nil {
+		return fmt.Sprintf("%s [%s, %s]", c.text(v.Value), c.text(v.Low), c.text(v.High))
+	}
+	return v.Format(c.verb)
+}
+
+// head and rows of a regime's table.
+func head() []string {
+	h := []string{"policy"}
+	for _, c := range columns {
+		h = append(h, c.head)
+	}
+	return h
+}
+
+func rows(r *Result) [][]string {
+	var out [][]string
+	for i := range r.Metrics {
+		row := []string{r.Metrics[i].Policy}
+		for _, c := range columns {
+			row = append(row, c.cell(&r.Metrics[i]))
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// Print writes one table a regime. 95 % intervals over people are in brackets.
+func Print(w io.Writer, results []Result) error {
+	for i := range results {
+		r := &results[i]
+		t := table.New().Headers(head()...).Rows(rows(r)...).Border(lipgloss.RoundedBorder()).BorderRow(false).
+			StyleFunc(func(row, col int) lipgloss.Style {
+				s := lipgloss.NewStyle().Padding(0, 1)
+				if col > 0 {
+					s = s.Align(lipgloss.Right)
+				}
+				if row == ours || row == table.HeaderRow {
+					s = s.Bold(true)
+				}
+				return s
+			})
+		title := fmt.Sprintf("%s: %g messages a day, hold %v", r.Regime.Title, r.Regime.PerDay, r.Regime.Hold)
+		if _, err := lipgloss.Fprintln(w, "\n"+lipgloss.NewStyle().Bold(true).Render(title)+"\n"+t.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
