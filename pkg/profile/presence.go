@@ -73,34 +73,33 @@ func (p *Presence) Week(global *Week, now time.Time) Week {
 		return *global
 	}
 	weeks := max(float64(Age(p.Since, now))/float64(HoursOfWeek*time.Hour), 1.0/HoursOfWeek)
-	n := (1 - math.Exp2(-weeks/8)) * 8 / math.Ln2
-	unit := scale(p.Hour, now)
+	n := float32((1 - math.Exp2(-weeks/8)) * 8 / math.Ln2)
+	unit := float32(scale(p.Hour, now))
 
 	var counts Week
-	var total, expected float64
+	var total, expected float32
+	bins := p.Bins[:2*HoursOfWeek]
 	for h := range counts {
-		counts[h] = float32(float64(get(p.Bins, h)) * unit)
-		total += float64(counts[h])
-		expected += float64(global[h])
+		c := float32(uint16(bins[2*h])|uint16(bins[2*h+1])<<8) * unit
+		counts[h] = c
+		total += c
+		expected += global[h]
 	}
 	mean := expected / HoursOfWeek
 	level := (total + pseudoHours*mean) / (n*expected + pseudoHours*mean)
 
-	week := *global
-	for d := range 24 {
-		var c, e float64
-		for h := d; h < HoursOfWeek; h += 24 {
-			week[h] *= float32(level)
-			c += float64(counts[h])
-			e += float64(week[h])
+	var week Week
+	for d := range hoursOfDay {
+		var c, e float32
+		for h := d; h < HoursOfWeek; h += hoursOfDay {
+			c += counts[h]
+			e += global[h]
 		}
-		if e == 0 {
-			e = minPresence
-		}
-		daily := (c + pseudoHours*e/7) / (n*e + pseudoHours*e/7)
-		for h := d; h < HoursOfWeek; h += 24 {
-			v := (float64(counts[h]) + pseudoHours*float64(week[h])*daily) / (n + pseudoHours)
-			week[h] = float32(min(max(v, minPresence), maxPresence))
+		e = max(e*level, minPresence)
+		daily := level * (c + pseudoHours*e/7) / (n*e + pseudoHours*e/7)
+		for h := d; h < HoursOfWeek; h += hoursOfDay {
+			v := (counts[h] + pseudoHours*global[h]*daily) / (n + pseudoHours)
+			week[h] = min(max(v, minPresence), maxPresence)
 		}
 	}
 	return week
