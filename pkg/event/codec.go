@@ -188,11 +188,20 @@ func readTime(dec *jsontext.Decoder, t *time.Time) error {
 	if err != nil {
 		return err
 	}
-	if tok.Kind() != jsontext.KindString || t.UnmarshalText([]byte(tok.String())) != nil {
+	if tok.Kind() != jsontext.KindString || !parseTime([]byte(tok.String()), t) {
 		return errTime
 	}
 	if !possible(*t) {
 		return errYear
 	}
 	return nil
+}
+
+// parseTime is RFC 3339 to the letter. Package time alone also takes hours of one digit, a comma, and any offset.
+func parseTime(b []byte, t *time.Time) bool {
+	if t.UnmarshalText(b) != nil || b[len("2006-01-02T15")] != ':' || bytes.IndexByte(b, ',') >= 0 {
+		return false
+	}
+	n := len(b)
+	return b[n-1] == 'Z' || string(b[n-5:n-3]) <= "23" && string(b[n-2:]) <= "59"
 }

@@ -3,7 +3,6 @@ package event
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -31,12 +30,12 @@ type (
 )
 
 // MarshalJSONTo writes the row, its features last and in the order of their names.
-func (o Outcome) MarshalJSONTo(enc *jsontext.Encoder) error {
+func (o *Outcome) MarshalJSONTo(enc *jsontext.Encoder) error {
 	columns, err := o.Features.columns()
 	if err != nil {
 		return err
 	}
-	return json.MarshalEncode(enc, outcomeRow{(*outcomeFields)(&o), columns})
+	return json.MarshalEncode(enc, &outcomeRow{(*outcomeFields)(o), columns})
 }
 
 // UnmarshalJSONFrom reads the row; members that are neither known nor features are ignored.
@@ -50,12 +49,12 @@ func (o *Outcome) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 }
 
 // MarshalJSONTo writes the row, its features last and in the order of their names.
-func (d Decision) MarshalJSONTo(enc *jsontext.Encoder) error {
+func (d *Decision) MarshalJSONTo(enc *jsontext.Encoder) error {
 	columns, err := d.Features.columns()
 	if err != nil {
 		return err
 	}
-	return json.MarshalEncode(enc, decisionRow{(*decisionFields)(&d), columns})
+	return json.MarshalEncode(enc, &decisionRow{(*decisionFields)(d), columns})
 }
 
 // UnmarshalJSONFrom reads the row; members that are neither known nor features are ignored.
@@ -73,9 +72,14 @@ func (f Features) columns() (jsontext.Value, error) {
 	if len(f) == 0 {
 		return nil, nil
 	}
+	names := make([]string, 0, len(f))
+	for name := range f {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	b := make([]byte, 0, 32*len(f))
 	b = append(b, '{')
-	for i, name := range slices.Sorted(maps.Keys(f)) {
+	for i, name := range names {
 		x := f[name]
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return nil, fmt.Errorf("feature %s is %v: a row holds finite numbers", name, x)

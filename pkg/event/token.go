@@ -24,7 +24,8 @@ func SignReceipt(secret []byte, app, user, message, device string, expires time.
 // the expiry is believed. Without a secret nothing verifies. The error is an *Invalid.
 func VerifyReceipt(secret []byte, token, app, user, message, device string, now time.Time) error {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) != tokenExpiry+tokenMAC {
+	// The length of the text too: the decoder skips line breaks.
+	if err != nil || len(raw) != tokenExpiry+tokenMAC || len(token) != base64.RawURLEncoding.EncodedLen(len(raw)) {
 		return &Invalid{Field: "token", Rule: "must be a token that a push carried", Value: quantity(len(token))}
 	}
 	expiry := raw[:tokenExpiry]
