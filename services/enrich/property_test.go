@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/fold"
 	"github.com/kairos-push/kairos/pkg/profile"
 )
 
@@ -176,5 +177,32 @@ func BenchmarkStep(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		f := facts[i%len(facts)]
 		p, _ = Step(p, f, f.ReceivedAt)
+	}
+}
+
+func BenchmarkEncodeEnriched(b *testing.B) {
+	p, _ := feed(&profile.Profile{}, device(t0, "a"), fact(t0, &event.User{UserID: "u1", TimeZone: "Europe/Berlin"}))
+	var effects []fold.Effect
+	for i := range 500 {
+		p, effects = feed(p, signal(event.SignalUnlocked, after(time.Duration(i)*20*time.Minute)), signal(event.SignalNetwork, after(time.Duration(i)*20*time.Minute), event.Scalar{Text: "wifi"}))
+	}
+	value := effects[0].Value
+	b.ReportAllocs()
+	for b.Loop() {
+		data, err := event.Encode(value)
+		require.NoError(b, err)
+		b.SetBytes(int64(len(data)))
+	}
+}
+
+func BenchmarkDecodeEnriched(b *testing.B) {
+	p, _ := feed(&profile.Profile{}, device(t0, "a"))
+	_, effects := feed(p, signal(event.SignalUnlocked, t0), signal(event.SignalNetwork, t0, event.Scalar{Text: "wifi"}))
+	data, err := event.Encode(effects[1].Value)
+	require.NoError(b, err)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		require.NoError(b, event.Decode(data, &profile.Enriched{}))
 	}
 }
