@@ -12,49 +12,43 @@ import (
 
 const source = "/kairos/dispatch"
 
-// records are what the end of a push says: a result for the user's own log, and a row for analysts. With last, the
-// release is over: the result is final, and if no device was reached the row that ends the message is there too.
-func (l *live) records(ctx context.Context, t *task, rec Record, last bool) ([]stream.Record, error) {
+// Tally is how the devices of one release have fared so far. The zero value is for one that nothing is known of yet.
+type Tally struct {
+	sent  bool
+	worst *End
+}
+
+// Say is what the end of one push says: a result for the user's own log, and rows for analysts. With last, the release
+// is over: the result is final, and if no device was reached the row that ends the message is there too.
+func (t *Tally) Say(r *event.Release, to event.Target, rec Record, last bool) (*event.Fact, []*event.Outcome) {
 	end := rec.End
 	res := &event.Result{
-		MessageID: l.release.Message.MessageID, Revision: l.release.Message.Revision,
-		DeviceID: t.target.DeviceID, Channel: t.target.Channel, Platform: t.target.Platform,
+		MessageID: r.Message.MessageID, Revision: r.Message.Revision,
+		DeviceID: to.DeviceID, Channel: to.Channel, Platform: to.Platform,
 		Status: end.Status, Reason: end.Reason, Attempt: rec.Attempt, ProviderMessageID: end.ProviderID,
 		At: end.At, Final: last,
 	}
 	if end.Prune {
-		res.PruneAddress = t.target.Address
+		res.PruneAddress = to.Address
 	}
-	fact := &event.Fact{AppID: l.release.AppID, UserID: l.release.UserID, Kind: event.KindResult, ReceivedAt: end.At, Result: res}
 	var rows []*event.Outcome
 	if end.Type == event.OutcomeSent || end.Type == event.OutcomeProviderRejected {
-		rows = append(rows, l.row(t, rec, end.Type, end.Reason))
+		rows = append(rows, row(r, to, rec, end.Type, end.Reason))
 	}
-	l.note(end)
-	if last && !l.sent {
-		typ, reason := l.verdict()
-		rows = append(rows, l.row(t, rec, typ, reason))
+	t.note(end)
+	if last && !t.sent {
+		typ, reason := t.verdict()
+		rows = append(rows, row(r, to, rec, typ, reason))
 	}
-	out := make([]stream.Record, 0, len(rows)+1)
-	for _, o := range rows {
-		r, err := l.record(ctx, topic.Outcomes, o.OutcomeID, "kairos.outcome."+o.Type, end.At, o)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	id := l.release.ReleaseID + "/" + t.target.DeviceID + "/" + strconv.FormatBool(last)
-	r, err := l.record(ctx, topic.Facts, id, "kairos.fact."+event.KindResult, end.At, fact)
-	return append(out, r), err
+	return &event.Fact{AppID: r.AppID, UserID: r.UserID, Kind: event.KindResult, ReceivedAt: end.At, Result: res}, rows
 }
 
-// note remembers how the devices of a release fared; l.mu is held.
-func (l *live) note(e *End) {
+func (t *Tally) note(e *End) {
 	switch {
 	case e.Type == event.OutcomeSent:
-		l.sent = true
-	case l.worst == nil, rank(e.Type) > rank(l.worst.Type):
-		l.worst = e
+		t.sent = true
+	case t.worst == nil, rank(e.Type) > rank(t.worst.Type):
+		t.worst = e
 	}
 }
 
@@ -71,22 +65,21 @@ func rank(typ string) int {
 }
 
 // verdict on a release that no device was reached by.
-func (l *live) verdict() (typ, reason string) {
-	if rank(l.worst.Type) > 0 {
-		return l.worst.Type, l.worst.Reason
+func (t *Tally) verdict() (typ, reason string) {
+	if rank(t.worst.Type) > 0 {
+		return t.worst.Type, t.worst.Reason
 	}
-	return event.OutcomeFailed, l.worst.Reason
+	return event.OutcomeFailed, t.worst.Reason
 }
 
 // row is an outcome of the release on a device.
-func (l *live) row(t *task, rec Record, typ, reason string) *event.Outcome {
-	r := &l.release
+func row(r *event.Release, to event.Target, rec Record, typ, reason string) *event.Outcome {
 	at := rec.End.At
 	o := &event.Outcome{
 		OccurredAt: at, OccurredAtMS: at.UnixMilli(), AppID: r.AppID, UserID: r.UserID,
 		MessageID: r.Message.MessageID, Revision: r.Message.Revision, CampaignID: r.Message.CampaignID,
 		Category: r.Message.Category, Priority: r.Message.Priority,
-		DeviceID: t.target.DeviceID, Channel: t.target.Channel, Platform: t.target.Platform,
+		DeviceID: to.DeviceID, Channel: to.Channel, Platform: to.Platform,
 		Type: typ, Reason: reason, DecisionID: r.DecisionID, Attempt: rec.Attempt, ProviderMessageID: rec.End.ProviderID,
 		HoldMS: r.ReleasedAt.Sub(r.AcceptedAt).Milliseconds(), LatenessMS: r.ReleasedAt.Sub(r.PlannedAt).Milliseconds(),
 		Policy: r.Policy, PolicyVersion: r.PolicyVersion, ModelVersion: r.ModelVersion, Arm: r.Arm, Propensity: r.Propensity,
@@ -97,6 +90,22 @@ func (l *live) row(t *task, rec Record, typ, reason string) *event.Outcome {
 	}
 	o.OutcomeID = event.OutcomeID(o.AppID, o.UserID, o.MessageID, o.Revision, o.Type, o.DeviceID, o.Attempt)
 	return o
+}
+
+// records are what the end of a push says, as they are published; l.mu is held.
+func (l *live) records(ctx context.Context, t *task, rec Record, last bool) ([]stream.Record, error) {
+	fact, rows := l.tally.Say(&l.release, t.target, rec, last)
+	out := make([]stream.Record, 0, len(rows)+1)
+	for _, o := range rows {
+		r, err := l.record(ctx, topic.Outcomes, o.OutcomeID, "kairos.outcome."+o.Type, rec.End.At, o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	id := l.release.ReleaseID + "/" + t.target.DeviceID + "/" + strconv.FormatBool(last)
+	r, err := l.record(ctx, topic.Facts, id, "kairos.fact."+event.KindResult, rec.End.At, fact)
+	return append(out, r), err
 }
 
 func (l *live) record(ctx context.Context, t topic.Topic, id, typ string, at time.Time, v any) (stream.Record, error) {

@@ -28,8 +28,7 @@ type live struct {
 	mu        sync.Mutex
 	left      int // tasks that have not ended
 	forgotten bool
-	sent      bool
-	worst     *End
+	tally     Tally
 }
 
 // task is one push of a release.
