@@ -1,6 +1,7 @@
 // The page follows one event stream: a snapshot, then what changes. All text is set as text, never as markup.
 const MAX = 150; // rows kept per list
 const messages = new Map(); // key → message
+const built = new Map(); // key → row
 let fresh = new Set(), total = null, rows = [], skew = 0, dirty = false;
 
 const $ = (id) => document.getElementById(id);
@@ -32,25 +33,36 @@ function local(m) {
   return el("td", { className: "who" }, m.user_id, el("small", {}, [t?.[1], m.time_zone].filter(Boolean).join(" ")));
 }
 
+// The address of a message's detail can be shared.
+const path = (m) => [m.app_id, m.user_id, m.message_id].map(encodeURIComponent).join("/");
+
+function link(m) {
+  const a = el("a", {}, m.message_id);
+  a.href = "#" + path(m);
+  return a;
+}
+
 function name(m) {
   return el("td", { className: "id" },
-    el("button", { onclick: () => open(m) }, m.message_id),
+    link(m),
     el("small", {}, [m.campaign_id, m.category].filter(Boolean).join(" · ")));
 }
 
+// A row is built once for each state of its message; tick() sets what changes with time alone.
 function heldRow(m) {
-  const wake = m.next_wake_at ? Date.parse(m.next_wake_at) - now() : null;
-  return el("tr", { className: fresh.has(key(m)) ? "fresh" : "" }, name(m), local(m),
-    el("td", { className: "num" }, m.accepted_at ? span(Math.max(0, now() - Date.parse(m.accepted_at))) : ""),
-    el("td", { className: "num" }, m.state === "released" ? "sending" : wake === null ? "" : wake > 0 ? `in ${span(wake)}` : "now"),
-    why(m));
+  const held = el("td", { className: "num" }), next = el("td", { className: "num" });
+  const tick = () => {
+    const wake = m.next_wake_at ? Date.parse(m.next_wake_at) - now() : null;
+    held.textContent = m.accepted_at ? span(Math.max(0, now() - Date.parse(m.accepted_at))) : "";
+    next.textContent = m.state === "released" ? "sending" : wake === null ? "" : wake > 0 ? `in ${span(wake)}` : "now";
+  };
+  return { m, tick, tr: el("tr", {}, name(m), local(m), held, next, why(m)) };
 }
 
 function endedRow(m) {
-  return el("tr", { className: fresh.has(key(m)) ? "fresh" : "" }, name(m), local(m),
-    el("td", { className: "num" }, span(m.hold_ms || (m.accepted_at && m.ended_at ? Math.max(0, Date.parse(m.ended_at) - Date.parse(m.accepted_at)) : 0))),
-    el("td", {}, badge(m.state), el("small", {}, (m.reason ?? "").replaceAll("_", " "))),
-    why(m));
+  const held = m.hold_ms || (m.accepted_at && m.ended_at ? Math.max(0, Date.parse(m.ended_at) - Date.parse(m.accepted_at)) : 0);
+  return { m, tick() {}, tr: el("tr", {}, name(m), local(m), el("td", { className: "num" }, span(held)),
+    el("td", {}, badge(m.state), el("small", {}, (m.reason ?? "").replaceAll("_", " "))), why(m)) };
 }
 
 // Two lines of the sentence; all of it is the title and in the detail.
@@ -59,13 +71,25 @@ function why(m) {
   return el("td", { className: "why", title: m.why ?? "" }, el("div", {}, ...gates, m.why));
 }
 
+// list keeps the elements of rows that did not change where they are, so that a click or a selection survives.
 function list(id, held, row, order) {
   const all = [...messages.values()].filter((m) => m.held === held).sort(order);
   for (const m of all.slice(MAX)) messages.delete(key(m));
-  const body = $(id), focused = body.contains(document.activeElement) ? document.activeElement.textContent : null;
-  body.replaceChildren(...all.slice(0, MAX).map(row));
-  if (focused) [...body.querySelectorAll("button")].find((b) => b.textContent === focused)?.focus({ preventScroll: true });
-  return Math.min(all.length, MAX);
+  const body = $(id), active = body.contains(document.activeElement) ? document.activeElement.hash : null;
+  const shown = all.slice(0, MAX).map((m) => {
+    let r = built.get(key(m));
+    if (r?.m !== m) {
+      r = row(m);
+      built.set(key(m), r);
+      if (fresh.has(key(m))) r.tr.className = "fresh";
+    }
+    r.tick();
+    return r.tr;
+  });
+  shown.forEach((tr, i) => { if (body.children[i] !== tr) body.insertBefore(tr, body.children[i] ?? null); });
+  while (body.children.length > shown.length) body.lastChild.remove();
+  if (active && !body.contains(document.activeElement)) [...body.querySelectorAll("a")].find((a) => a.hash === active)?.focus({ preventScroll: true });
+  return shown.length;
 }
 
 function tiles() {
@@ -103,6 +127,7 @@ function render() {
   $("ended-count").textContent = ended < all ? `the latest ${ended} of ${count(all)}` : "latest first";
   $("empty").hidden = total.accepted > 0;
   fresh = new Set();
+  for (const k of built.keys()) if (!messages.has(k)) built.delete(k);
 }
 
 function connect() {
@@ -141,11 +166,18 @@ function bars(d) {
   return el("div", { className: "bars" }, bar("now", d.score, "now"), bar("later", d.value_of_waiting, "waiting"));
 }
 
-async function open(m) {
-  const path = [m.app_id, m.user_id, m.message_id].map(encodeURIComponent).join("/");
-  const answer = await fetch(`console/messages/${path}`);
-  $("detail-title").textContent = m.message_id;
-  const d = answer.ok ? await answer.json() : { ...m, outcomes: [], decisions: [] };
+async function open() {
+  const at = location.hash.slice(1);
+  if (!at) return $("detail").close();
+  const answer = await fetch(`console/messages/${at}`);
+  if (!answer.ok) {
+    $("detail-title").textContent = decodeURIComponent(at.split("/").at(-1));
+    $("facts").replaceChildren(el("div", {}, el("dd", {}, await answer.text())));
+    for (const id of ["life", "decisions"]) $(id).replaceChildren();
+    return $("detail").open || $("detail").showModal();
+  }
+  const d = await answer.json();
+  $("detail-title").textContent = d.message_id;
   const facts = [["App", d.app_id], ["Person", d.user_id], ["Campaign", d.campaign_id], ["Category", d.category], ["Priority", d.priority],
     ["State", d.state + (d.reason ? `: ${d.reason}` : "")], ["Accepted", d.accepted_at && clock(d.accepted_at)],
     ["Held for", d.ended_at ? span(Date.parse(d.ended_at) - Date.parse(d.accepted_at)) : d.accepted_at && span(now() - Date.parse(d.accepted_at))],
@@ -159,12 +191,15 @@ async function open(m) {
       el("td", { title: features }, bars(x)), el("td", {}, ...(x.gates ?? []).map((g) => el("span", { className: "gate" }, g.replaceAll("_", " ") + " "))),
       el("td", { className: "why" }, x.why));
   }));
-  $("detail").showModal();
+  if (!$("detail").open) $("detail").showModal();
 }
 
 $("try").textContent = `curl -X POST ${location.origin}/v1/messages -H 'Authorization: Bearer demo' -H 'Content-Type: application/json' \\
   -d '{"message_id":"hello-1","user_id":"phone-01","title":"Hello","body":"At the right moment","timing":"best_moment"}'`;
+$("detail").addEventListener("close", () => history.replaceState(null, "", location.pathname));
 $("detail").addEventListener("click", (e) => { if (e.target === $("detail")) $("detail").close(); });
 document.addEventListener("visibilitychange", render);
+window.addEventListener("hashchange", open);
 setInterval(render, 1000);
 connect();
+if (location.hash) open();

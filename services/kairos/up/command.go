@@ -35,6 +35,7 @@ type Command struct {
 	Partitions  int           `help:"Partitions of each topic: a power of two up to 256." default:"8" group:"Servers"`
 	Replication int           `help:"Replicas of each partition, with real brokers." default:"1" group:"Servers"`
 	Fleet       int           `help:"Simulated phones that use the HTTP API and answer pushes; 0 for none." default:"25" group:"Demonstration"`
+	PushLog     string        `help:"File to which every push that the sandbox gateways accept is added, one JSON line each." placeholder:"FILE" group:"Demonstration"`
 	Seed        uint64        `help:"Seed of the fleet." default:"1" group:"Demonstration"`
 	Policy      string        `help:"Policy file that replaces the defaults." group:"Files"`
 	Apps        string        `name:"apps-file" help:"Apps to serve. Those without provider credentials push to the sandbox. Default: one app, demo." group:"Files"`

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/kairos-push/kairos/pkg/fold"
 	"github.com/kairos-push/kairos/services/console"
+	"github.com/kairos-push/kairos/services/dispatch"
 	"github.com/kairos-push/kairos/services/enrich"
 	"github.com/kairos-push/kairos/services/ingest"
 	"github.com/kairos-push/kairos/services/kairos/fleet"
@@ -16,47 +16,56 @@ import (
 
 // startServices starts the services from the end of a message's path to its beginning, so that they stop from the
 // beginning to the end.
-func (s *System) startServices(ctx context.Context) error {
+func (s *System) startServices(context.Context) error {
 	rules, err := loadPolicy(s.cmd.Policy)
 	if err != nil {
 		return err
 	}
-	page, err := console.New(console.Config{}, s.depsOf("console"))
+	if s.page, err = console.New(console.Config{}, s.depsOf("console")); err != nil {
+		return err
+	}
+	pushes, err := dispatch.New(dispatch.Config{Apps: s.credentials()}, s.depsOf("dispatch"))
 	if err != nil {
 		return err
 	}
-	s.mounted.Handle("/", page)
-	s.page = page
-
-	moments, err := fold.New(timing.Stage(timing.NewEngine(rules)), fold.Config{}, s.depsOf("timing"))
+	moments, err := timing.New(timing.Config{Policy: rules}, s.depsOf("timing"))
 	if err != nil {
 		return err
 	}
+	profiles, err := enrich.New(enrich.Config{}, s.depsOf("enrich"))
+	if err != nil {
+		return err
+	}
+	doors, err := ingest.New(ingest.Config{Apps: s.apps, Lookup: s.lookup, Moments: s.momentsOf(moments)}, s.depsOf("ingest"))
+	if err != nil {
+		return err
+	}
+	s.goRun("dispatch", pushes)
 	s.goRun("timing", moments)
-
-	profiles, err := fold.New(enrich.Stage(), fold.Config{}, s.depsOf("enrich"))
-	if err != nil {
-		return err
-	}
 	s.goRun("enrich", profiles)
-
-	doors, err := ingest.New(ingest.Config{Apps: s.apps, Lookup: lookup(page)}, s.depsOf("ingest"))
-	if err != nil {
-		return err
-	}
-	s.mounted.Handle("/v1/", doors)
 	s.goRun("ingest", doors)
+	s.mounted.Handle("/v1/", doors)
+	s.mounted.Handle("/", s.page)
 	return nil
 }
 
 // lookup lends the console's view to the HTTP API.
-func lookup(page *console.Console) func(context.Context, string, string, string) (any, error) {
-	return func(_ context.Context, app, user, message string) (any, error) {
-		d, ok := page.Lookup(app, user, message)
-		if !ok {
-			return nil, ingest.ErrNotFound
+func (s *System) lookup(_ context.Context, app, user, message string) (any, error) {
+	d, ok := s.page.Lookup(app, user, message)
+	if !ok {
+		return nil, ingest.ErrNotFound
+	}
+	return d, nil
+}
+
+// momentsOf lends the profiles and the scores to the HTTP API.
+func (s *System) momentsOf(t *timing.Timing) func(context.Context, string, string) (any, error) {
+	return func(ctx context.Context, app, user string) (any, error) {
+		p, err := profileOf(ctx, s.deps.Redis, app, user)
+		if err != nil {
+			return nil, err
 		}
-		return d, nil
+		return t.Moments(app, p, s.deps.Clock.Now()), nil
 	}
 }
 
