@@ -41,11 +41,6 @@ type task struct {
 	at     time.Time
 }
 
-// channels that there are senders for.
-var channels = map[string]bool{"apns": true, "fcm": true, "webpush": true}
-
-const reasonNoDevice = "no_device"
-
 // Waits of a task that no provider's answer asks for.
 const (
 	routeWait = 15 * time.Second // for credentials, or for a circuit
@@ -72,15 +67,13 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 func (d *Dispatch) attempt(ctx context.Context, t *task) {
 	now := d.clock.Now()
 	app, channel := t.rel.release.AppID, t.target.Channel
+	step := Before(t.target, t.push, t.last, now)
 	switch {
 	case t.record.Phase == Ended:
 		d.say(ctx, t, t.record)
 		return
-	case !channels[channel]:
-		d.close(ctx, t, Step{Type: event.OutcomeFailed, Status: event.ResultFailed, Reason: reasonNoDevice}, now)
-		return
-	case !now.Before(t.push.Expires):
-		d.close(ctx, t, Expired(t.last), now)
+	case step.Ended():
+		d.close(ctx, t, step, now)
 		return
 	}
 	c, why := d.routes.circuit(app, channel)
@@ -132,8 +125,9 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Re
 // ask makes one attempt at the provider and acts on its answer.
 func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
 	begun := d.clock.Now()
-	// A revoked partition does not take the attempt back: an answer thrown away would be a doubt.
-	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(d.cfg.SendTimeout, t.push.Expires.Sub(begun)))
+	// The attempt ends before its intent does, also if this process was frozen since. A revoked partition does not
+	// take it back: an answer thrown away would be a doubt.
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(d.cfg.SendTimeout, t.push.Expires.Sub(begun), rec.At.Sub(begun)))
 	sctx, span := d.tracer.Start(trace.ContextWithRemoteSpanContext(sctx, t.rel.trace), "push "+t.target.Channel, trace.WithAttributes(
 		attribute.String("app_id", t.rel.release.AppID), attribute.Int("attempt", rec.Attempt)))
 	v, sent := c.send(func(s push.Sender) push.Verdict { return s.Send(sctx, t.push, begun) })

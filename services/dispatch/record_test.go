@@ -1,0 +1,184 @@
+package dispatch
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/kairos-push/kairos/pkg/event"
+)
+
+// TestCrashPoints plays several owners of one push against one store, in every interleaving: each may crash between any
+// two steps, be frozen for any time and go on as a zombie, and have its answer lost. Whatever happens, no two attempts
+// are made without an answer between them unless the message says resend; the push ends; and it is said to be sent only
+// if the provider took it.
+func TestCrashPoints(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		const life = 10 * time.Second
+		resend := rapid.Bool().Draw(t, "resend")
+		now := t0
+		var stored Record
+		var asked, taken, unanswered int
+		swap := func(seen, next Record) (Record, bool) {
+			if seen != stored {
+				return stored, false
+			}
+			stored = next
+			return next, true
+		}
+		type owner struct {
+			seen    Record
+			claimed bool // the intent is stored, the provider not yet asked
+			until   time.Time
+			answer  *End // what the provider said, not yet stored
+		}
+		owners := []*owner{{}, {}}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			o := owners[rapid.IntRange(0, len(owners)-1).Draw(t, "owner")]
+			switch rapid.SampledFrom([]string{"step", "step", "step", "crash", "time"}).Draw(t, "what") {
+			case "crash":
+				*o = owner{}
+			case "time":
+				now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*life)).Draw(t, "d")))
+			case "step":
+				switch {
+				case o.answer != nil:
+					if is, ok := swap(o.seen, o.seen.Finish(*o.answer)); !ok {
+						require.True(t, is.Phase == Ended || is.Attempt > o.seen.Attempt, "only an end or a later attempt stands in the way")
+					}
+					*o = owner{}
+				case o.claimed:
+					// The attempt is bounded by the intent's own time: a zombie that wakes later does not ask.
+					if !now.Before(o.until) {
+						*o = owner{}
+						continue
+					}
+					asked++
+					o.claimed = false
+					switch rapid.SampledFrom([]string{"sent", "retry", "lost"}).Draw(t, "answer") {
+					case "sent":
+						taken++
+						o.answer = &End{Type: event.OutcomeSent, Status: event.ResultSent, At: now}
+						unanswered++ // until it is stored
+					case "retry":
+						if is, ok := swap(o.seen, o.seen.Wait(now.Add(time.Second))); ok {
+							o.seen = is
+						}
+					case "lost":
+						unanswered++
+						taken += rapid.IntRange(0, 1).Draw(t, "taken")
+						*o = owner{}
+					}
+				default:
+					next, claim := o.seen.Take(now, now.Add(life), resend)
+					switch claim {
+					case Go:
+						is, ok := swap(o.seen, next)
+						o.seen = is
+						o.claimed, o.until = ok, next.At
+					case Doubt:
+						o.seen, _ = swap(o.seen, next.Finish(End{Type: event.OutcomeUnknown, At: now}))
+					}
+				}
+			}
+			if !resend {
+				require.LessOrEqual(t, unanswered, 1, "nobody asks again after an answer that may be lost")
+				require.LessOrEqual(t, taken, 1)
+			}
+			if stored.Phase == Ended && stored.End.Type == event.OutcomeSent {
+				require.Positive(t, taken)
+			}
+		}
+		// Left alone, a fresh owner brings it to an end.
+		o := Record{}
+		for i := 0; ; i++ {
+			require.Less(t, i, 100)
+			next, claim := o.Take(now, now.Add(life), resend)
+			if claim == Done {
+				break
+			}
+			switch claim {
+			case Hold:
+				now = next.At
+			case Doubt:
+				o, _ = swap(o, next.Finish(End{Type: event.OutcomeUnknown, At: now}))
+			case Go:
+				is, ok := swap(o, next)
+				if o = is; ok {
+					o, _ = swap(o, o.Finish(End{Type: event.OutcomeSent, At: now}))
+				}
+			}
+		}
+	})
+}
+
+func TestRecordsSurviveTheirCodec(t *testing.T) {
+	t.Parallel()
+	for _, r := range []Record{
+		{},
+		{Phase: Intent, Attempt: 1, At: t0},
+		{Phase: Waiting, Attempt: 3, At: t0.Add(time.Nanosecond)},
+		Record{Phase: Intent, Attempt: 2}.Finish(End{Type: event.OutcomeSent, Status: event.ResultSent, ProviderID: "x", At: t0}),
+	} {
+		s, err := r.encode()
+		require.NoError(t, err)
+		back, err := decodeRecord(s)
+		require.NoError(t, err)
+		require.Equal(t, r, back)
+	}
+	for _, bad := range []string{"{", `{"phase":"ended"}`, `{"phase":"?"}`, `{"phase":"intent","attempt":-1}`} {
+		_, err := decodeRecord(bad)
+		require.Error(t, err, bad)
+	}
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	f.Add(`{"phase":"intent","attempt":1,"at":"2026-03-01T12:00:00Z"}`)
+	f.Add(`{"phase":"ended","end":{"type":"sent","status":"sent","at":"2026-03-01T12:00:00Z"}}`)
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := decodeRecord(s)
+		if err != nil {
+			return
+		}
+		text, err := r.encode()
+		require.NoError(t, err)
+		back, err := decodeRecord(text)
+		require.NoError(t, err)
+		require.Equal(t, r, back)
+	})
+}
+
+// TestWatermark holds it to its definition, on random orders of completion.
+func TestWatermark(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWatermark(100)
+		open := map[int64]bool{}
+		next := int64(100)
+		for range rapid.IntRange(1, 200).Draw(t, "n") {
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0:
+				w.passed(next)
+				next++
+			case 1:
+				w.begin(next)
+				open[next] = true
+				next++
+			default:
+				for o := range open {
+					w.done(o)
+					delete(open, o)
+					break
+				}
+			}
+			want := next
+			for o := range open {
+				want = min(want, o)
+			}
+			require.Equal(t, want, w.mark())
+		}
+	})
+}
