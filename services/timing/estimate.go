@@ -234,9 +234,12 @@ func channel(a *appraisal) string {
 	return a.targets[0].Channel
 }
 
-// spans lists when the gates are shut from now to the end.
+// spans lists when the gates are shut from now to the end, as far as the plan looks.
 func (ws *workspace) spans(t *turn, g *policy.Gates, end time.Time) []span {
 	ws.shut = ws.shut[:0]
+	if last := t.now.Add(horizon * time.Second); last.Before(end) {
+		end = last
+	}
 	for at := t.now; at.Before(end); {
 		opens := g.NextOpen(at)
 		if opens.IsZero() {

@@ -154,8 +154,12 @@ func (g *Gates) NextClose(t time.Time) time.Time {
 	}
 }
 
-// LastOpen is the last time in [from, to] at which a release is allowed, margin before a gate closes; zero if there is none.
+// LastOpen is the last time in [from, to] at which a release is allowed, margin before a gate closes; zero if there is none
+// in the last nine days of it.
 func (g *Gates) LastOpen(from, to time.Time, margin time.Duration) time.Time {
+	if recent := to.Add(-search); recent.After(from) {
+		from = recent
+	}
 	var last time.Time
 	for t := g.NextOpen(from); !t.IsZero() && !t.After(to); t = g.NextOpen(t) {
 		shut := g.NextClose(t)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -124,7 +125,9 @@ func Parse(data []byte) (Policy, error) {
 	if err := yaml.Unmarshal(data, &document); err == nil && document == nil {
 		return p, nil // comments alone, of which the decoder would make an empty policy
 	}
-	if err := yaml.UnmarshalWithOptions(data, &p, yaml.Strict()); err != nil {
+	err := yaml.UnmarshalWithOptions(data, &p, yaml.Strict(),
+		yaml.CustomUnmarshaler[event.Duration](text[*event.Duration]), yaml.CustomUnmarshaler[event.LocalTime](text[*event.LocalTime]))
+	if err != nil {
 		return Policy{}, fmt.Errorf("policy: %w", err)
 	}
 	if err := p.Validate(); err != nil {
@@ -132,6 +135,18 @@ func Parse(data []byte) (Policy, error) {
 	}
 	p.seal()
 	return p, nil
+}
+
+// text reads a value from its text, and names the value that cannot be read.
+func text[T encoding.TextUnmarshaler](to T, node []byte) error {
+	var s string
+	if err := yaml.Unmarshal(node, &s); err != nil {
+		return err
+	}
+	if err := to.UnmarshalText([]byte(s)); err != nil {
+		return fmt.Errorf("%w, got %.50q", err, s)
+	}
+	return nil
 }
 
 // seal names the content: the version is the hash of every value in effect.

@@ -1,6 +1,184 @@
 package score
 
-import "testing"
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/kairos-push/kairos/pkg/event"
+)
+
+// busy is the habit of an hour in which the person nearly always looks at the phone.
+var busy = Logit(0.9)
+
+func seen(c Context, dt float64) float64 {
+	c.Prepare()
+	var x Vector
+	c.At(dt, busy, &x)
+	return Default().PSeen(&x, 0)
+}
+
+// The built-in model returns the measured chances that its constants were made of (timing.md §1).
+func TestTheModelSaysWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	at := func(change func(*Context)) float64 {
+		c := Unobserved()
+		change(&c)
+		return seen(c, 0)
+	}
+	for _, c := range []struct {
+		want float64
+		got  float64
+		what string
+	}{
+		{0.57, at(func(c *Context) { c.InUse = 0 }), "stays a minute more at the unlock"},
+		{0.80, at(func(c *Context) { c.InUse = 120 }), "and after two minutes"},
+		{0.54, at(func(c *Context) { c.Away = 0 }), "unlocks again within five minutes of putting the phone away"},
+		{0.31, at(func(c *Context) { c.Away = 600 }), "after ten minutes"},
+		{0.14, at(func(c *Context) { c.Away = 2400 }), "after forty"},
+		{0.44, at(func(*Context) {}), "answered within five minutes, all in all"},
+	} {
+		require.InDelta(t, c.want, c.got, 0.005, c.what)
+	}
+}
+
+func TestSignsAgeUntilOnlyTheHabitIsLeft(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		c := anyContext(t)
+		c.Prepare()
+		var x Vector
+		c.At(Stale, busy, &x)
+		require.True(t, x.Stale(), "%v", x)
+		require.InDelta(t, seen(Unobserved(), 0), Default().PSeen(&x, 0), 1e-9)
+	})
+}
+
+// A second later the score is nearly the same, whatever the phone shows: no edge for a plan to sit on.
+func TestTheScoreIsContinuousInTime(t *testing.T) {
+	t.Parallel()
+	m := Default()
+	rapid.Check(t, func(t *rapid.T) {
+		c := anyContext(t)
+		c.Prepare()
+		at := rapid.Float64Range(0, 2*Stale).Draw(t, "at")
+		var x, y Vector
+		c.At(at, busy, &x)
+		c.At(at+1, busy, &y)
+		require.InDelta(t, m.PSeen(&x, 0), m.PSeen(&y, 0), 0.01)
+		require.InDelta(t, Opens(m.Lift(&x)), Opens(m.Lift(&y)), 0.01)
+	})
+}
+
+func anyContext(t *rapid.T) Context {
+	age := rapid.OneOf(rapid.Just(Never), rapid.Float64Range(0, 20000))
+	c := Context{
+		InUse: age.Draw(t, "in use"), Away: age.Draw(t, "away"), App: age.Draw(t, "app"),
+		Unlocks10m: rapid.Float64Range(-1, 1e4).Draw(t, "unlocks"), SessionSeconds: rapid.Float64Range(0, 1e6).Draw(t, "session"),
+		CallEnded: age.Draw(t, "call"), AppSwitched: age.Draw(t, "switch"), MotionChanged: age.Draw(t, "motion"),
+	}
+	for i := range c.States {
+		c.States[i] = age.Draw(t, "state")
+	}
+	return c
+}
+
+func TestNoContextBreaksTheScore(t *testing.T) {
+	t.Parallel()
+	m := Default()
+	rapid.Check(t, func(t *rapid.T) {
+		c := anyContext(t)
+		c.Prepare()
+		var x Vector
+		c.At(rapid.Float64Range(0, 1e7).Draw(t, "dt"), Logit(rapid.Float64Range(0, 1).Draw(t, "habit")), &x)
+		p, o := m.PSeen(&x, 0), Opens(m.Lift(&x))
+		require.True(t, p > 0 && p < 1 && o > 0 && o < 1, "p_seen %v, p_open %v", p, o)
+		named := map[Feature]bool{}
+		for f, v := range x.All() {
+			require.False(t, named[f], "%s is there twice", f)
+			require.False(t, math.IsNaN(v) || math.IsInf(v, 0), f)
+			named[f] = true
+		}
+	})
+}
+
+func TestShrunk(t *testing.T) {
+	t.Parallel()
+	require.Zero(t, Shrunk(0, 0, 0.1, 20))
+	require.InDelta(t, 0, Shrunk(10, 100, 0.1, 20), 1e-9)
+	require.Greater(t, Shrunk(50, 100, 0.1, 20), 1.0)
+	require.Less(t, Shrunk(0, 5, 0.1, 20), 0.0)
+	require.Greater(t, Shrunk(0, 5, 0.1, 20), Shrunk(0, 50, 0.1, 20), "more evidence, more offset")
+	require.Equal(t, Shrunk(5, 5, 0.1, 20), Shrunk(9, 5, 0.1, 20), "no more opens than sends")
+	require.InDelta(t, 0.3, Shift(0.1, Shrunk(100, 300, 0.1, 0)), 0.04)
+}
+
+func TestNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	for f := range Feature(NumFeatures) {
+		got, ok := Named(f.String())
+		require.True(t, ok)
+		require.Equal(t, f, got)
+	}
+	_, ok := Named("horoscope")
+	require.False(t, ok)
+}
+
+func TestSnapshotsTravel(t *testing.T) {
+	t.Parallel()
+	m := Default()
+	m.Version = "app-7"
+	m.Hashed = make([]float32, 1<<HashBits)
+	m.Hashed[0], m.Hashed[77], m.Hashed[1<<HashBits-1] = 0.5, -0.25, 1
+	m.Hashed[Slot("category", "news")] = 0.75
+	blob, err := m.Encode(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	back, err := Parse(blob)
+	require.NoError(t, err)
+	require.Equal(t, m, back)
+	require.InDelta(t, 0.75, back.MessageOffset(&event.Message{Category: "news"}, "", ""), 1e-6)
+	require.Zero(t, back.CohortOffset("", 7))
+	require.Zero(t, Default().CohortOffset("students", 7))
+}
+
+func TestModelsThatCannotBeBelieved(t *testing.T) {
+	t.Parallel()
+	flat := `"unlock_moments":[1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"app_moments":[1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]`
+	for text, want := range map[string]string{
+		`{`:                                  "model",
+		`{"seen":{},"open":{},` + flat + `}`: "version",
+		`{"version":"1","seen":{"horoscope":1},"open":{},` + flat + `}`:              "unknown feature",
+		`{"version":"1","seen":{"bias":21},"open":{},` + flat + `}`:                  "seen.bias",
+		`{"version":"1","seen":{},"open":{"bias":-1e300},` + flat + `}`:              "open.bias",
+		`{"version":"1","seen":{},"open":{},"unlock_moments":[1],"app_moments":[1]}`: "unlock_moments: want 16",
+		`{"version":"1","seen":{},"open":{},"hashed":"AAA=",` + flat + `}`:           "hashed: cut off",
+		`{"version":"1","seen":{},"open":{},"hashed":"/////w8AAAAA",` + flat + `}`:   "hashed",
+		`{"version":"1","seen":{},"open":{},"hashed":"AAAAwH8=",` + flat + `}`:       "hashed[0]: want a weight",
+	} {
+		_, err := Parse([]byte(text))
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	blob, err := Default().Encode(time.Time{})
+	require.NoError(f, err)
+	f.Add(blob)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := Parse(data)
+		if err != nil {
+			return
+		}
+		blob, err := m.Encode(time.Time{})
+		require.NoError(t, err)
+		back, err := Parse(blob)
+		require.NoError(t, err)
+		require.Equal(t, m.Version, back.Version)
+	})
+}
 
 func BenchmarkScore(b *testing.B) {
 	m := Default()
@@ -9,6 +187,7 @@ func BenchmarkScore(b *testing.B) {
 	c.Prepare()
 	var x Vector
 	sum := 0.0
+	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		c.At(float64(i&1023), 1.1, &x)
 		u := Moment{Value: 1, Relevance: 1, PSeen: m.PSeen(&x, 0), POpen: Opens(m.Lift(&x))}
