@@ -11,8 +11,8 @@ import (
 // They decay forward (Cormode, Shkapenyuk, Srivastava & Xu, "Forward Decay", ICDE 2009): a count is added with the weight
 // 2^(age of the histogram's reference / half-life) and the old ones are left alone, so no rounding piles up. The
 // reference is a multiple of the half-life, a function of the newest hour alone; when it moves on, all bins are halved.
-// It moves Lateness hours late and the weights of the week steps double exactly, so the sum does not depend on the order
-// in which records came, as long as none is later than that.
+// The weight of the last week before that is even, so it makes no difference whether a record comes before or after
+// the halving: the sums do not depend on the order in which records came, if none is a week late.
 const (
 	halfLifeHours = 8 * HoursOfWeek
 	one           = 2048 // fixed point
@@ -33,18 +33,13 @@ func floorDiv(a, b int64) int64 {
 }
 
 // reference hour of histograms whose newest count is of hour latest.
-func reference(latest int64) int64 {
-	return floorDiv(latest-Lateness, halfLifeHours) * halfLifeHours
-}
+func reference(latest int64) int64 { return floorDiv(latest, halfLifeHours) * halfLifeHours }
 
-// weight of a count of hour h in a histogram whose newest is of hour latest.
+// weight of a count of hour h in a histogram whose newest is of hour latest ≥ h.
 func weight(h, latest int64) uint32 {
 	week := floorDiv(h-reference(latest), HoursOfWeek)
-	w, epochs := uint32(weights[week-floorDiv(week, 8)*8]), floorDiv(week, 8)
-	if epochs >= 0 {
-		return w << min(epochs, 4)
-	}
-	return w >> min(-epochs, 31)
+	epochs := floorDiv(week, 8)
+	return uint32(weights[week-epochs*8]) >> min(-epochs, 31)
 }
 
 // scale turns fixed-point sums into counts as of now.

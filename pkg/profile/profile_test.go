@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -351,4 +352,15 @@ func BenchmarkDecode(b *testing.B) {
 	for b.Loop() {
 		_, _ = Decode(blob)
 	}
+}
+
+func TestWeightsDoubleInEightWeeksAndHalveExactly(t *testing.T) {
+	t.Parallel()
+	for week, w := range weights {
+		require.InDelta(t, one*math.Exp2((float64(week)+0.5)/8), float64(w), 0.6)
+	}
+	require.Zero(t, weights[7]%2, "a late count of the last week is halved without a rest")
+	require.Equal(t, uint32(weights[7]/2), weight(-1, 0))
+	require.Equal(t, uint32(weights[0]), weight(0, 0))
+	require.Zero(t, weight(-1<<40, 0))
 }

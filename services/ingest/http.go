@@ -17,9 +17,8 @@ import (
 // handler answers one route for the app that the API key belongs to.
 type handler func(w http.ResponseWriter, r *http.Request, app App) *problem
 
-// routes makes the mux, and the set of its patterns: what may be a label of a metric.
-func (s *Ingest) routes() (mux *http.ServeMux, known map[string]bool) {
-	mux, known = http.NewServeMux(), map[string]bool{}
+func (s *Ingest) routes() *http.ServeMux {
+	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
 		"POST /v1/messages":          s.post(topic.InMessages),
 		"POST /v1/events":            s.post(topic.InEvents),
@@ -33,9 +32,8 @@ func (s *Ingest) routes() (mux *http.ServeMux, known map[string]bool) {
 		"GET /v1/users/{id}/moments": s.getMoments,
 	} {
 		mux.Handle(pattern, s.authenticated(h))
-		known[pattern] = true
 	}
-	return mux, known
+	return mux
 }
 
 // authenticated finds the app by "Authorization: Bearer KEY".
@@ -61,7 +59,7 @@ func (s *Ingest) authenticated(h handler) http.Handler {
 func (s *Ingest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := s.deps.Clock.Now()
 	_, route := s.mux.Handler(r)
-	if !s.known[route] { // none of ours: no such path or method, or a redirect to a cleaner path
+	if route == "" {
 		route = "none"
 	}
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
@@ -98,10 +96,10 @@ func traceID(ctx context.Context) string {
 func (s *Ingest) noRoute(w http.ResponseWriter, r *http.Request) {
 	probe := &recorder{ResponseWriter: discard{http.Header{}}}
 	s.mux.ServeHTTP(probe, r)
-	for _, name := range []string{"Allow", "Location"} {
-		if v := probe.Header().Get(name); v != "" {
-			w.Header().Set(name, v)
-		}
+	if probe.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", probe.Header().Get("Allow"))
+	} else {
+		probe.status = http.StatusNotFound
 	}
 	(&problem{Status: probe.status, Detail: r.Method + " is not offered at this path"}).write(w)
 }

@@ -63,7 +63,6 @@ type Ingest struct {
 	deps    service.Deps
 	metrics *metrics
 	mux     *http.ServeMux
-	known   map[string]bool // patterns of mux
 	gate    gate
 	publish func(ctx context.Context, recs []stream.Record) error
 	closing atomic.Bool
@@ -82,7 +81,7 @@ func New(cfg Config, deps service.Deps) (*Ingest, error) {
 		s.publish = deps.Kafka.Publish
 	}
 	s.metrics = newMetrics(deps.Metrics, &s.gate)
-	s.mux, s.known = s.routes()
+	s.mux = s.routes()
 	return s, nil
 }
 
