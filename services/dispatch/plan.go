@@ -108,6 +108,23 @@ func (s Step) Ended() bool { return s.Type != "" }
 // The circuit is open in between, so they are spread over time.
 const configTries = 20
 
+// channels that there are senders for.
+var channels = map[string]bool{"apns": true, "fcm": true, "webpush": true}
+
+const reasonNoDevice = "no_device"
+
+// Before says how a push ends that no provider needs to be asked about; one that is to be tried has not ended. last is
+// the reason of the attempt before.
+func Before(to event.Target, p *push.Push, last string, now time.Time) Step {
+	switch {
+	case !channels[to.Channel]:
+		return Step{Type: event.OutcomeFailed, Status: event.ResultFailed, Reason: reasonNoDevice}
+	case !now.Before(p.Expires):
+		return Expired(last)
+	}
+	return Step{}
+}
+
 // After says what follows from the verdict on attempt n (1 for the first), at now.
 func After(v push.Verdict, p *push.Push, n int, now time.Time) Step {
 	switch v.Class {

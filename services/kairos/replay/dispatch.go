@@ -9,15 +9,22 @@ import (
 	"github.com/kairos-push/kairos/services/dispatch/push"
 )
 
+// shipment is one release on its way.
+type shipment struct {
+	release *event.Release
+	tally   dispatch.Tally
+	left    int // pushes that have not ended
+}
+
 // flight is one push on its way to a device: its next attempt.
 type flight struct {
+	*shipment
 	at      time.Time
 	order   int // among equal times
-	attempt int
-	release *event.Release
 	target  event.Target
 	push    *push.Push
-	left    *int // pushes of the release that have not ended
+	attempt int
+	last    string // reason of the attempt before
 }
 
 // dispatch starts the pushes of a release. One that is said again, because its answer is late, is on its way already.
@@ -26,27 +33,41 @@ func (c *Core) dispatch(r *event.Release) {
 		return
 	}
 	c.claimed[r.ReleaseID] = true
-	left := len(r.Targets)
+	if len(r.Targets) == 0 {
+		r.Targets = []event.Target{{}} // ends as a failure for want of a device
+	}
+	s := &shipment{release: r, left: len(r.Targets)}
 	for i, p := range dispatch.Plan(r, nil) {
 		c.order++
-		c.attempt(&flight{at: c.now, order: c.order, attempt: 1, release: r, target: r.Targets[i], push: p, left: &left})
+		c.attempt(&flight{shipment: s, at: c.now, order: c.order, target: r.Targets[i], push: p, attempt: 1})
 	}
 }
 
 // attempt asks the provider once and does what follows from its verdict.
 func (c *Core) attempt(f *flight) {
-	verdict := push.Verdict{Class: push.Sent}
-	if c.sink.Deliver != nil {
-		verdict = c.sink.Deliver(f.release, f.push, f.attempt, c.now)
-	}
-	step := dispatch.After(verdict, f.push, f.attempt, c.now)
+	verdict, tried := push.Verdict{Class: push.Sent}, f.attempt-1
+	step := dispatch.Before(f.target, f.push, f.last, c.now)
 	if !step.Ended() {
-		f.at, f.attempt = step.RetryAt, f.attempt+1
+		tried++
+		if c.sink.Deliver != nil {
+			verdict = c.sink.Deliver(f.release, f.push, f.attempt, c.now)
+		}
+		step = dispatch.After(verdict, f.push, f.attempt, c.now)
+	}
+	if !step.Ended() {
+		f.at, f.last, f.attempt = step.RetryAt, step.Reason, tried+1
 		heap.Push(&c.flights, f)
 		return
 	}
-	*f.left--
-	c.finish(f, verdict, step)
+	f.left--
+	record := dispatch.Record{Attempt: tried}.Finish(dispatch.End{
+		Type: step.Type, Status: step.Status, Reason: step.Reason, ProviderID: verdict.ProviderID, Prune: step.Prune, At: c.now,
+	})
+	fact, rows := f.tally.Say(f.release, f.target, record, f.left == 0)
+	for _, o := range rows {
+		c.say(o)
+	}
+	c.results = append(c.results, fact)
 }
 
 // flights is a heap by time.
