@@ -98,34 +98,42 @@ func readApp(a *service.App) App {
 	var p providers
 	r.fail(a.DecodeProviders(&p))
 	if c := p.APNs; c != nil {
+		r.see("apns", *c)
 		out.APNs = &apns.Credentials{
 			Key: r.secret(c.Key, c.KeyFile), KeyID: c.KeyID, TeamID: c.TeamID, Certificate: r.secret("", c.CertificateFile),
 			Topic: c.Topic, Endpoint: c.Endpoint, RootCAs: r.pool(c.CAFile),
 		}
 	}
 	if c := p.FCM; c != nil {
+		r.see("fcm", *c)
 		out.FCM = &fcm.Credentials{
 			ServiceAccount: r.secret(c.ServiceAccount, c.ServiceAccountFile), Endpoint: c.Endpoint,
 			ValidateOnly: c.ValidateOnly, RootCAs: r.pool(c.CAFile),
 		}
 	}
 	if c := p.WebPush; c != nil {
+		r.see("webpush", *c)
 		out.WebPush = &webpush.Credentials{
 			PublicKey: c.PublicKey, PrivateKey: string(r.secret(c.PrivateKey, c.PrivateKeyFile)), Subscriber: c.Subscriber,
 			AllowPrivate: c.AllowPrivate, RootCAs: r.pool(c.CAFile),
 		}
 	}
 	out.Rate, out.Err = p.Rate, errors.Join(r.errs...)
-	// The pointers print as addresses; the texts behind them are in the sum through r.seen.
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %s %q %v", p.Rate, out.ReceiptSecret, r.seen, out.Err))
+	r.see("rest", p.Rate, a.ReceiptSecret, out.Err)
+	sum := sha256.Sum256(fmt.Append(nil, r.seen))
 	out.version = hex.EncodeToString(sum[:])
 	return out
 }
 
+// reader reads the files of an app and remembers all that it saw, to tell one version from the next.
 type reader struct {
 	app  *service.App
 	seen []string
 	errs []error
+}
+
+func (r *reader) see(section string, values ...any) {
+	r.seen = append(r.seen, fmt.Sprintf("%s %+v", section, values))
 }
 
 func (r *reader) fail(err error) {
@@ -137,7 +145,6 @@ func (r *reader) fail(err error) {
 // secret is the text itself or the content of a file.
 func (r *reader) secret(text, file string) []byte {
 	if file == "" {
-		r.seen = append(r.seen, text)
 		return []byte(text)
 	}
 	if text != "" {
@@ -145,7 +152,7 @@ func (r *reader) secret(text, file string) []byte {
 	}
 	b, err := os.ReadFile(r.app.Path(file))
 	r.fail(err)
-	r.seen = append(r.seen, string(b))
+	r.see(file, string(b))
 	return b
 }
 
