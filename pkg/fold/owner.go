@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -248,9 +247,6 @@ func (o *owner[S, I]) write(ctx context.Context, writes []state.Write) error {
 	}
 	start := o.clock.Now()
 	err := o.redis(ctx, "store", func(ctx context.Context) error {
-		if err := o.unguard(ctx, writes); err != nil {
-			return err
-		}
 		return o.store.Store(ctx, o.p.fences, writes)
 	})
 	if err == nil {
@@ -274,9 +270,15 @@ func (o *owner[S, I]) redis(ctx context.Context, what string, call func(context.
 		if wait == 20*time.Millisecond {
 			o.log.Warn().Err(err).Str("call", what).Msg("redis_call_retried")
 		}
-		pause := wait/2 + rand.N(wait) //nolint:gosec // jitter
-		if o.clock.Sleep(ctx, pause) != nil {
+		if o.clock.Sleep(ctx, o.jitter(wait)) != nil {
 			return fmt.Errorf("fold: %s/%d: %s: %w", o.stage.Name, o.id, what, err)
 		}
 	}
+}
+
+// jitter is about d, so that partitions do not call in step. It comes of the clock and not of chance: in virtual time a
+// run can be repeated.
+func (o *owner[S, I]) jitter(d time.Duration) time.Duration {
+	mixed := uint64(o.clock.Now().UnixNano()+int64(o.id)) * 0x9e3779b97f4a7c15
+	return d/2 + time.Duration(mixed>>32%uint64(d))
 }

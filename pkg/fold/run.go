@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -152,7 +151,7 @@ func (o *owner[S, I]) keep(ctx context.Context) error {
 		}
 		o.log.Warn().Err(err).Msg("partition_let_go")
 		// If another member owns it by right, this one's generation ends soon; until then they must not chase each other.
-		if err := o.clock.Sleep(ctx, 200*time.Millisecond+rand.N(800*time.Millisecond)); err != nil { //nolint:gosec // jitter
+		if err := o.clock.Sleep(ctx, o.jitter(500*time.Millisecond)); err != nil {
 			return err
 		}
 	}

@@ -195,7 +195,7 @@ func (s *Store) Store(ctx context.Context, fences Fences, writes []Write) error 
 	for i, w := range writes {
 		calls[i] = s.storeCall(fences[w.Bucket], w)
 	}
-	cmds, err := run(ctx, s.rdb, storeScript, calls)
+	cmds, err := run(ctx, s.rdb, writer(), calls)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,131 @@
+package fold
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tests here are single schedules of the model, one for each guarantee, so that each is seen to be needed.
+
+// drive lets one process go on, step by step, until ok.
+func (w *world) drive(a *agent, ok func() bool) {
+	w.t.Helper()
+	for range 5000 {
+		synctest.Wait()
+		if ok() {
+			return
+		}
+		if !w.step(a, carryOut) {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	w.t.Fatalf("process %d never came to it", a.id)
+}
+
+// at says whether a process waits to do what.
+func (w *world) at(a *agent, what string) func() bool {
+	return func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, c := range w.waiting {
+			if c.a == a && c.what == what {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (w *world) committedTo(offset int64) func() bool {
+	return func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.committed >= offset
+	}
+}
+
+const storing = "redis pipeline of evalsha"
+
+func scripted(t *testing.T, script func(w *world, user string)) (err error) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.redis.Close()
+		defer func() { _ = w.plain.Close() }()
+		defer w.killAll()
+		w.begin()
+		script(w, usersIn(thePartition, thePartitions, 1)[0])
+		err = w.settle()
+	})
+	return err
+}
+
+// zombieRace: a wake-up is decided and not stored when the process freezes; the next owner cancels the item; the zombie
+// wakes.
+func zombieRace(w *world, user string) {
+	zombie := w.newest
+	w.produce(user, order{Item: "i", Due: time.Now().Add(2 * time.Second).UnixMilli()})
+	w.drive(zombie, w.committedTo(1))
+	w.drive(zombie, w.at(zombie, storing)) // the next write is that of the wake-up
+	w.produce(user, order{Item: "i", Cancel: true})
+	w.begin()
+	w.drive(w.newest, w.committedTo(2))
+	w.drive(zombie, func() bool { return !w.at(zombie, storing)() })
+	for range 20 {
+		w.step(zombie, carryOut)
+	}
+}
+
+func TestAZombieDecidesNothing(t *testing.T) {
+	require.NoError(t, scripted(t, zombieRace))
+}
+
+// repeated: enrich publishes an input twice, the second time after the first was applied.
+func repeated(w *world, user string) {
+	w.produce(user, order{Item: "i", Due: time.Now().Add(time.Second).UnixMilli()})
+	w.produce(user, order{Item: "j", Cancel: true})
+	w.drive(w.newest, w.committedTo(2))
+	w.repeat(2)
+}
+
+func TestARepeatedInputChangesNothing(t *testing.T) {
+	require.NoError(t, scripted(t, repeated))
+}
+
+// lateCancel: a wake-up releases an item; Redis is emptied; a cancel comes that the rebuild must put after the release.
+func lateCancel(w *world, user string) {
+	a := w.newest
+	w.produce(user, order{Item: "i", Due: time.Now().Add(time.Second).UnixMilli()})
+	w.drive(a, w.committedTo(1))
+	w.run(1500 * time.Millisecond)
+	w.mu.Lock()
+	w.free = false
+	w.mu.Unlock()
+	w.lose(false)
+	w.produce(user, order{Item: "i", Cancel: true})
+}
+
+func TestARebuildKnowsWhatWasDecided(t *testing.T) {
+	require.NoError(t, scripted(t, lateCancel))
+}
+
+// wentBack: a wake-up releases an item; Redis goes back to before it while nobody owns the partition; a cancel comes.
+func wentBack(w *world, user string) {
+	w.produce(user, order{Item: "i", Due: time.Now().Add(4 * time.Second).UnixMilli()})
+	w.drive(w.newest, w.committedTo(1))
+	w.save()
+	w.run(5 * time.Second)
+	w.mu.Lock()
+	w.free = false
+	w.mu.Unlock()
+	w.kill(w.newest)
+	w.lose(true)
+	w.produce(user, order{Item: "i", Cancel: true})
+	w.begin()
+}
+
+func TestARedisThatWentBackIsNoticedByTheDecisionsInKafka(t *testing.T) {
+	require.NoError(t, scripted(t, wentBack))
+}
