@@ -11,12 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/services/console/ledger"
@@ -59,17 +62,21 @@ func start(t *testing.T, args ...string) *instance {
 	case err := <-i.ended:
 		t.Fatalf("kairos up ended: %v\n%s", err, i.stderr)
 	}
-	fields := strings.Fields(i.banner)
-	for n, f := range fields {
-		switch f {
-		case "page":
-			i.url = fields[n+1]
-		case "Kafka":
-			i.kafka = fields[n+1]
-		}
-	}
+	i.url, i.kafka = i.row(t, "page"), i.row(t, "Kafka")
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return i
+}
+
+// row is what the banner says under a name.
+func (i *instance) row(t *testing.T, name string) string {
+	t.Helper()
+	for line := range strings.Lines(i.banner) {
+		if rest, ok := strings.CutPrefix(line, "  "+name); ok {
+			return strings.Fields(rest)[0]
+		}
+	}
+	t.Fatalf("the banner has no %s:\n%s", name, i.banner)
+	return ""
 }
 
 func (i *instance) stop(t *testing.T, sig syscall.Signal) error {
@@ -122,24 +129,36 @@ func (i *instance) until(t *testing.T, limit time.Duration, what string, ok func
 	t.Fatalf("%s: not within %s; the ledger says %+v\n%s", what, limit, last, i.stderr)
 }
 
-// hold asks for n messages to as many people, all to be released within a few seconds from now.
-func (i *instance) hold(t *testing.T, n int, release time.Time) {
+// join registers n people with a phone each.
+func (i *instance) join(t *testing.T, n int) {
 	t.Helper()
-	var batch []event.Message
+	var g errgroup.Group
+	g.SetLimit(32)
 	for k := range n {
 		user := fmt.Sprintf("u%04d", k)
-		i.call(t, http.MethodPut, "/v1/devices/"+user+"-d", event.Device{
-			DeviceID: user + "-d", UserID: user, Platform: "ios", Channel: "apns", AddressType: "token",
-			Address: fmt.Sprintf("%064x", k+1), TimeZone: "Europe/Berlin", Permission: "granted", UpdatedAt: time.Now(),
+		g.Go(func() error {
+			i.call(t, http.MethodPut, "/v1/devices/"+user+"-d", event.Device{
+				DeviceID: user + "-d", UserID: user, Platform: "ios", Channel: "apns", AddressType: "token",
+				Address: fmt.Sprintf("%064x", k+1), TimeZone: "Europe/Berlin", Permission: "granted", UpdatedAt: time.Now(),
+			})
+			return nil
 		})
-		batch = append(batch, event.Message{
-			MessageID: fmt.Sprintf("m%04d", k), UserID: user, CampaignID: "kill", Priority: event.Transactional, Title: "Hello",
-			Timing: event.TimingAt, SendAt: release, Deadline: release.Add(10 * time.Minute),
-		})
-		if len(batch) == 500 || k == n-1 {
-			i.call(t, http.MethodPost, "/v1/messages", batch)
-			batch = nil
+	}
+	require.NoError(t, g.Wait())
+}
+
+// hold asks for a message to each of n people, all for the same time.
+func (i *instance) hold(t *testing.T, n int, release time.Time) {
+	t.Helper()
+	all := make([]event.Message, n)
+	for k := range all {
+		all[k] = event.Message{
+			MessageID: fmt.Sprintf("m%04d", k), UserID: fmt.Sprintf("u%04d", k), CampaignID: "kill", Priority: event.Transactional,
+			Title: "Hello", Timing: event.TimingAt, SendAt: release, Deadline: release.Add(10 * time.Minute),
 		}
+	}
+	for batch := range slices.Chunk(all, 500) {
+		i.call(t, http.MethodPost, "/v1/messages", batch)
 	}
 }
 
@@ -168,7 +187,8 @@ func TestKilledUpLosesNothingAndSendsNothingTwice(t *testing.T) {
 	args := []string{"--data=" + filepath.Join(dir, "data"), "--fleet=0", "--push-log=" + filepath.Join(dir, "pushes")}
 	first := start(t, args...)
 	require.Contains(t, first.banner, filepath.Join(dir, "data"))
-	release := time.Now().Add(15 * time.Second).Truncate(time.Second)
+	first.join(t, n)
+	release := time.Now().Add(30 * time.Second).Truncate(time.Second)
 	first.hold(t, n, release)
 	first.until(t, time.Minute, "all are held", func(r ledger.Row) bool { return r.Accepted == n && r.Held == n })
 	require.Less(t, time.Now(), release, "they were to be held when the process is killed")
@@ -198,7 +218,7 @@ func TestUpWithAFleet(t *testing.T) {
 		require.Zero(t, r.Contradictions)
 		return r.Ended["sent"] >= 5 && r.After["delivered"] >= 3 && r.After["opened"] >= 1 && r.Held > 0
 	})
-	out := kairos(t, 0, "doctor", "--no-redis", "--kafka-brokers="+i.kafka, "--watch=1s")
+	out := kairos(t, 0, "doctor", "--no-redis", "--kafka-brokers="+i.kafka, "--watch=10s")
 	require.Contains(t, out, "ok    dead letters")
 	require.Contains(t, out, "ok    input")
 	require.NoError(t, i.stop(t, syscall.SIGINT), i.stderr)
@@ -207,12 +227,7 @@ func TestUpWithAFleet(t *testing.T) {
 func TestUpRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	i := start(t, "--data="+filepath.Join(t.TempDir(), "data"), "--fleet=0")
-	data := ""
-	for n, f := range strings.Fields(i.banner) {
-		if f == "kept" {
-			data = strings.Fields(i.banner)[n+2]
-		}
-	}
+	data := i.row(t, "kept in")
 	at := strings.TrimPrefix(i.url, "http://localhost:")
 	for _, tc := range []struct {
 		args []string
@@ -227,5 +242,44 @@ func TestUpRefusesWhatCannotWork(t *testing.T) {
 	} {
 		require.Contains(t, kairos(t, 1, append([]string{"up", "--fleet=0"}, tc.args...)...), tc.want)
 	}
+	require.NoError(t, i.stop(t, syscall.SIGTERM), i.stderr)
+}
+
+// A client of another make produces to the input topic and reads the outcomes.
+func TestAnyKafkaClientTakesPart(t *testing.T) {
+	t.Parallel()
+	i := start(t, "--data=none", "--fleet=0")
+	i.join(t, 3)
+	client, err := kgo.NewClient(kgo.SeedBrokers(i.kafka), kgo.ConsumeTopics("kairos.outcomes.v1"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	now := time.Now().UTC()
+	for user, m := range map[string]event.Message{
+		"u0000": {MessageID: "now", Timing: event.TimingNow},
+		"u0001": {MessageID: "at", Timing: event.TimingAt, SendAt: now.Add(3 * time.Second)},
+		"u0002": {MessageID: "best", Timing: event.TimingBestMoment, Deadline: now.Add(3 * time.Second)}, // sent at its deadline at the latest
+	} {
+		m.UserID, m.Title = user, "Hello"
+		value, err := event.Encode(m)
+		require.NoError(t, err)
+		rec := &kgo.Record{Topic: "kairos.in.messages.v1", Key: []byte(user), Value: value}
+		require.NoError(t, client.ProduceSync(ctx, rec).FirstErr())
+	}
+	sent := map[string]time.Time{}
+	for len(sent) < 3 {
+		fetches := client.PollFetches(ctx)
+		require.NoError(t, fetches.Err(), "sent so far: %v", sent)
+		fetches.EachRecord(func(r *kgo.Record) {
+			var o event.Outcome
+			require.NoError(t, event.Decode(r.Value, &o))
+			if o.Type == event.OutcomeSent {
+				sent[o.MessageID] = o.OccurredAt
+			}
+		})
+	}
+	require.False(t, sent["at"].Before(now.Add(3*time.Second).Truncate(time.Millisecond)), "not before its time")
+	require.Less(t, sent["best"], now.Add(4*time.Second), "not after its deadline")
 	require.NoError(t, i.stop(t, syscall.SIGTERM), i.stderr)
 }

@@ -15,7 +15,7 @@ type Doctor struct {
 	Policy    string        `help:"Policy file to check."`
 	Redis     service.Redis `embed:"" prefix:"redis-" group:"Connection"`
 	WithoutDB bool          `name:"no-redis" help:"Leave Redis out: kairos up keeps its own inside."`
-	Watch     time.Duration `help:"How long to watch whether services make progress." default:"5s"`
+	Watch     time.Duration `help:"How long to watch whether services make progress." default:"10s"`
 	Kafka     `embed:""`
 }
 

@@ -165,6 +165,7 @@ func (l *Life) summary(now time.Time) string {
 func (l *Life) timeline() string {
 	type line struct {
 		at    time.Time
+		order int // of one instant: accepted, decided, done
 		cells []string
 	}
 	var lines []line
@@ -173,7 +174,7 @@ func (l *Life) timeline() string {
 		if d.Action == event.ActionHold && !d.NextWakeAt.IsZero() {
 			next = "look again in " + Span(d.NextWakeAt.Sub(d.OccurredAt))
 		}
-		lines = append(lines, line{d.OccurredAt, []string{
+		lines = append(lines, line{d.OccurredAt, 1, []string{
 			Soft.Render(d.Trigger + " →"), style(d.Action).Render(d.Action), number(d.Score), number(d.ValueOfWaiting),
 			strings.Join(slices.DeleteFunc([]string{plain(strings.Join(d.Gates, ", ")), next}, func(s string) bool { return s == "" }), "; "),
 		}})
@@ -183,9 +184,13 @@ func (l *Life) timeline() string {
 		if r.Attempt > 1 {
 			notes = append(notes, fmt.Sprintf("attempt %d", r.Attempt))
 		}
-		lines = append(lines, line{r.OccurredAt, []string{"", style(r.Type).Render(plain(r.Type)), "", "", strings.Join(notes, ", ")}})
+		order := 2
+		if r.Type == event.OutcomeAccepted {
+			order = 0
+		}
+		lines = append(lines, line{r.OccurredAt, order, []string{"", style(r.Type).Render(plain(r.Type)), "", "", strings.Join(notes, ", ")}})
 	}
-	slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.order, b.order)) })
 	t := newTable("time (UTC)", "because of", "what", "score", "waiting", "notes")
 	for i, ln := range lines {
 		at := ln.at.UTC().Format("15:04:05.000")
