@@ -1,5 +1,3 @@
-// Package fold is the shell around a pure step: it reads one ordered log per user, loads and stores each user's state
-// in Redis, publishes effects, and fires wake-ups. enrich and timing are both a Stage; there is no second shell.
 package fold
 
 import (

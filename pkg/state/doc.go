@@ -17,7 +17,8 @@
 //   - seq counts the writes. A write names the number it expects; a lower or a missing one means that Redis was
 //     emptied, restored from an older file, or failed over to a replica that was behind (ErrLost). A write that finds
 //     its own number done already is a resend whose first answer was lost, and succeeds without being done again.
-//     A fence without seq is not valid: the bucket is new, or a rebuild has not come to its end.
+//     A fence without seq is not valid: the bucket is new. One with "b7" is not valid either: a rebuild has not come to
+//     its end, and has done 7 writes, which are counted for the same reason.
 //   - life is the owner number of the last rebuild. A blob of another life is left over from before it and does not
 //     exist: that spares a scan over the keyspace.
 //   - a mark, for example "facts.v1/3" → 117, says that everything before that offset of that topic and partition is in

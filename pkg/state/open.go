@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -20,6 +21,7 @@ type Config struct {
 	Password string
 	TLS      *tls.Config // nil: plain
 	Dialer   func(ctx context.Context, network, addr string) (net.Conn, error)
+	Timeout  time.Duration // of one answer, if the caller's context allows as much; default 3 s
 }
 
 // Open makes a client. It does not connect: the first command does.
@@ -37,6 +39,8 @@ func Open(cfg Config) (redis.UniversalClient, error) {
 		Password:      cfg.Password,
 		TLSConfig:     cfg.TLS,
 		Dialer:        cfg.Dialer,
+		ReadTimeout:   cfg.Timeout,
+		PoolTimeout:   cfg.Timeout,
 		// A batch has a deadline, and it must reach the socket.
 		ContextTimeoutEnabled: true,
 		// The handshake of this feature resolves host names, which virtual time cannot.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,6 +25,7 @@ var (
 type Fence struct {
 	Owner int64 // number of this ownership
 	Seq   int64 // number of the last write; 0: not valid, to be rebuilt
+	built int64 // number of writes of the rebuild that is going on
 	Life  int64 // owner that rebuilt the bucket last
 	// Marks: topic/partition → offset before which everything is in the states.
 	Marks map[string]int64
@@ -95,6 +97,9 @@ func (s *Store) Acquire(ctx context.Context, buckets []int, now time.Time, rebui
 func parseFence(fields []string) (*Fence, error) {
 	f := &Fence{Marks: map[string]int64{}}
 	for i := 0; i+1 < len(fields); i += 2 {
+		if fields[i] == "seq" && strings.HasPrefix(fields[i+1], "b") {
+			continue // of a rebuild that has begun, or did not come to its end
+		}
 		n, err := strconv.ParseInt(fields[i+1], 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("field %.60q: want a whole number, got %.60q", fields[i], fields[i+1])
@@ -171,17 +176,22 @@ func (s *Store) Verify(ctx context.Context, fences Fences) error {
 	return nil
 }
 
+// version is the sequence as the fence in Redis has it.
+func version(seq, built int64) string {
+	if seq == 0 {
+		return "b" + strconv.FormatInt(built, 10)
+	}
+	return strconv.FormatInt(seq, 10)
+}
+
 // check compares owner and seq, as HMGET gave them, with what this owner left.
 func (f *Fence) check(vals []any) error {
-	number := func(i int) int64 {
-		text, _ := vals[i].(string)
-		n, _ := strconv.ParseInt(text, 10, 64) // nothing there is 0, as in an invalid fence
-		return n
-	}
-	switch owner, seq := number(0), number(1); {
+	text, _ := vals[0].(string)
+	owner, _ := strconv.ParseInt(text, 10, 64) // none is 0: lower than any
+	switch seq, _ := vals[1].(string); {
 	case owner > f.Owner:
 		return ErrRefused
-	case owner < f.Owner || seq != f.Seq:
+	case owner < f.Owner || seq != version(f.Seq, f.built):
 		return ErrLost
 	default:
 		return nil
@@ -217,7 +227,9 @@ func (s *Store) Store(ctx context.Context, fences Fences, writes []Write) error 
 
 // settle makes the fence what the write made it in Redis.
 func (w Write) settle(f *Fence) {
-	if !w.Rebuild || w.Open {
+	if w.Rebuild && !w.Open {
+		f.built++
+	} else {
 		f.Seq = w.Seq
 	}
 	if w.Open {
@@ -227,12 +239,9 @@ func (w Write) settle(f *Fence) {
 }
 
 func (s *Store) storeCall(f *Fence, w Write) call {
-	want, next := strconv.FormatInt(f.Seq, 10), strconv.FormatInt(w.Seq, 10)
-	if w.Rebuild {
-		want = ""
-		if !w.Open {
-			next = ""
-		}
+	want, next := version(f.Seq, f.built), version(w.Seq, 0)
+	if w.Rebuild && !w.Open {
+		next = version(0, f.built+1)
 	}
 	keys := append(make([]string, 0, 3+len(w.Users)), s.bucketKeys(w.Bucket)...)
 	fields := len(w.Marks)

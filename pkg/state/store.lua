@@ -4,8 +4,8 @@
 -- KEYS[3]   dirty set
 -- KEYS[4…]  state keys of the users
 -- ARGV[1]   owner number of the writer
--- ARGV[2]   sequence that the fence must have; '' if it must have none, during a rebuild
--- ARGV[3]   sequence that it gets; '' if it gets none yet
+-- ARGV[2]   sequence that the fence must have: 'b0', 'b1', … during a rebuild, which make no valid fence, else a number
+-- ARGV[3]   sequence that it gets
 -- ARGV[4]   '1' if the users now wait for the journal, '0' if they come from it
 -- ARGV[5]   '1' if all that waited for the journal are in it
 -- ARGV[6]   number n of fence fields, then n times: field, value
@@ -18,7 +18,7 @@ if owner > mine then return -1 end
 if owner < mine then return 0 end
 local seq = fence[2] or ''
 if seq ~= ARGV[2] then
-  if ARGV[3] ~= '' and seq == ARGV[3] then return 1 end
+  if seq == ARGV[3] then return 1 end
   return 0
 end
 local at = 7
@@ -34,5 +34,5 @@ for i = 4, #KEYS do
   if ARGV[4] == '1' then redis.call('SADD', KEYS[3], user) end
   at = at + 3
 end
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'seq', ARGV[3]) end
+redis.call('HSET', KEYS[1], 'seq', ARGV[3])
 return 1
