@@ -42,12 +42,11 @@ type path struct {
 
 // draw computes the path from now to the end. moment is the p_seen to be expected of a good moment.
 func (p *path) draw(t *turn, c *score.Context, moment, end float64) {
-	w := habits{turn: t, week: t.p.Presence.Week(&t.week, t.now), observed: observability(t.p, t.now)}
-	w.span(t.now)
+	w := t.habits()
 	var x score.Vector
 	stale, hour := false, -1
 	p.best = 0
-	if w.observed > 0 {
+	if w.often > 0 {
 		p.best = moment
 	}
 	for p.n = 0; p.n < maxPoints; p.n++ {
@@ -76,12 +75,15 @@ func (p *path) draw(t *turn, c *score.Context, moment, end float64) {
 // habits are the person's hours of the week, computed as the path comes to them.
 type habits struct {
 	*turn
-	week     profile.Week
-	observed float64
-	known    [profile.HoursOfWeek]bool
-	hours    [profile.HoursOfWeek]hour
-	offset   int64   // of the zone, valid
-	until    float64 // seconds from now
+	week  profile.Week
+	known [profile.HoursOfWeek]bool
+	hours [profile.HoursOfWeek]hour
+	// level lifts habits that only own-app events tell of: the phone is looked at far more often than one app.
+	level float64
+	// often turns the chance of any moment in an hour into the number of them; 0 while none can be expected to be seen.
+	often  float64
+	offset int64   // of the zone, valid
+	until  float64 // seconds from now
 }
 
 type hour struct {
@@ -94,6 +96,32 @@ type hour struct {
 
 // maxRate of moments is six an hour, so that a step of the grid holds at most one (λ·dt ≤ 1).
 const maxRate = 6.0 / 3600
+
+// maxHabit is how sure a lifted habit can be.
+const maxHabit = 0.95
+
+func (t *turn) habits() *habits {
+	w := &habits{turn: t, week: t.p.Presence.Week(&t.week, t.now), level: 1, often: observability(t.p, t.now)}
+	w.span(t.now)
+	_, _, unlocks := t.p.Recency.Unlocks(t.now)
+	switch {
+	case t.p.Presence.IsZero():
+	case unlocks == 0 || !t.p.AllowsDeviceData():
+		var own, all float64
+		for h := range w.week {
+			own += float64(w.week[h])
+			all += float64(t.week[h])
+		}
+		w.level = max(1, all/own)
+	default: // the presence of an hour counts once, however many unlocks it had
+		expected := 0.0
+		for h := range 24 {
+			expected -= math.Log1p(-float64(w.week[(profile.HourOfWeek(t.now, t.loc)+h)%profile.HoursOfWeek]))
+		}
+		w.often *= min(max(unlocks/expected, 1), 4)
+	}
+	return w
+}
 
 // span finds the zone's offset at an instant, and how long it holds.
 func (w *habits) span(at time.Time) {
@@ -120,9 +148,9 @@ func (w *habits) hour(after float64) *hour {
 		*h = hour{
 			week:   i,
 			part:   uint8(i % 24 / 3), //nolint:gosec // 0 to 7
-			prior:  score.Logit(p),
+			prior:  score.Logit(min(p*w.level, max(p, maxHabit))),
 			cohort: w.model.CohortOffset(w.p.Cohort, i%24),
-			rate:   min(-math.Log1p(-p)/3600*w.observed, maxRate),
+			rate:   min(-math.Log1p(-p)/3600*w.often, maxRate),
 		}
 	}
 	return h

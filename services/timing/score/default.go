@@ -6,16 +6,17 @@ const DefaultVersion = "builtin-1"
 // Default is the built-in model: documented constants, until a model was learned. [M] marks what was measured on real phone
 // logs (timing.md §1), [A] an assumption of moderate size that learning is meant to replace.
 //
-// While no sign is fresh, p_seen follows the habit: 0.44 in an hour in which the person nearly always looks at the phone
-// (0.9), as 43.7 % of real prompts were answered within five minutes [M], and 0.03 in a night hour (0.06) [A]. A line
-// through both in log-odds has slope 0.63 and intercept −1.63. A fresh sign takes the line's place: its knots are
-// the log-odds of chances measured in such busy hours (0.9), and a tenth of the habit stays.
+// While no sign is fresh, p_seen follows the habit. 43.7 % of real prompts were answered within five minutes [M]: 0.41 in an
+// hour in which the person looks at the phone with 0.75, 0.52 in their busiest (0.95), and 0.03 in the dead of night
+// (0.06) [A]. A fresh sign takes the habit's place: its knots are the log-odds of chances that were measured in busy
+// hours (0.9), and a tenth of the habit stays.
 func Default() *Model {
-	const intercept, slope, kept = -1.63, 0.63, 0.10
+	const intercept, slope, low, kept = -0.65, 0.25, 0.78, 0.10
 	m := &Model{Version: DefaultVersion}
 	m.Seen = Weights{
 		Bias:      intercept,
 		Prior:     slope,
+		PriorLow:  low,
 		Live:      -intercept - kept*logit(0.9),
 		PriorLive: kept - slope,
 

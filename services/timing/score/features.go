@@ -13,6 +13,7 @@ type Feature uint8
 const (
 	Bias      Feature = iota
 	Prior             // log-odds that the person looks at the phone in this hour of the week
+	PriorLow          // the same below evens, as far as no sign is fresh: nights are worse than a line says
 	Live              // 1 while the newest sign of use is fresh, falling to 0 as it goes stale
 	PriorLive         // Prior × Live: what a fresh sign takes away from the habit's say
 
@@ -59,7 +60,7 @@ const (
 )
 
 var names = [NumFeatures]string{
-	"bias", "prior", "live", "prior_live",
+	"bias", "prior", "prior_low", "live", "prior_live",
 	"in_use_0s", "in_use_60s", "in_use_120s", "in_use_360s", "in_use_900s", "in_use_2400s",
 	"away_0s", "away_600s", "away_2400s",
 	"app_0s", "app_120s", "app_600s", "app_1800s",
@@ -223,13 +224,17 @@ func (c *Context) At(dt, prior float64, x *Vector) {
 	x.n = 0
 	x.put(Bias, 1)
 	x.put(Prior, prior)
+	fresh := 0.0
 	switch {
 	case c.InUse < Never:
-		x.live(inUseKnots[:], InUse0, c.InUse+dt, prior)
+		fresh = x.live(inUseKnots[:], InUse0, c.InUse+dt, prior)
 	case c.App < c.Away:
-		x.live(appKnots[:], App0, c.App+dt, prior)
+		fresh = x.live(appKnots[:], App0, c.App+dt, prior)
 	case c.Away < Never:
-		x.live(awayKnots[:], Away0, c.Away+dt, prior)
+		fresh = x.live(awayKnots[:], Away0, c.Away+dt, prior)
+	}
+	if prior < 0 {
+		x.put(PriorLow, prior*(1-fresh))
 	}
 	for i := range c.fading[:c.n] {
 		f := &c.fading[i]
@@ -240,10 +245,10 @@ func (c *Context) At(dt, prior float64, x *Vector) {
 }
 
 // live shares an age between two knots; from the last but one knot on it goes stale.
-func (x *Vector) live(knots []float64, first Feature, age, prior float64) {
+func (x *Vector) live(knots []float64, first Feature, age, prior float64) (fresh float64) {
 	last := len(knots) - 1
 	if age >= knots[last] {
-		return
+		return 0
 	}
 	i := 0
 	for age >= knots[i+1] {
@@ -251,15 +256,22 @@ func (x *Vector) live(knots []float64, first Feature, age, prior float64) {
 	}
 	w := (age - knots[i]) / (knots[i+1] - knots[i])
 	x.put(first+Feature(i), 1-w) //nolint:gosec // a knot's number is small
-	fresh := 1.0
-	if i+1 == last {
+	if fresh = 1; i+1 == last {
 		fresh = 1 - w
 	} else {
 		x.put(first+Feature(i+1), w) //nolint:gosec // a knot's number is small
 	}
 	x.put(Live, fresh)
 	x.put(PriorLive, prior*fresh)
+	return fresh
 }
 
 // Stale says that nothing but the habit is left: no later instant differs but by its hour.
-func (x *Vector) Stale() bool { return x.n == 2 }
+func (x *Vector) Stale() bool {
+	for _, f := range x.which[:x.n] {
+		if f > PriorLow {
+			return false
+		}
+	}
+	return true
+}
