@@ -22,7 +22,7 @@ func sampleOutcome() *event.Outcome {
 		OutcomeID: "0123456789abcdef0123456789abcdef", OccurredAt: at, OccurredAtMS: at.UnixMilli(), AppID: "demo", UserID: "u-1",
 		MessageID: "m-1", CampaignID: "spring", Category: "offers", Priority: event.Promotional, DeviceID: "d-1", Channel: event.ChannelAPNs,
 		Platform: event.PlatformIOS, Type: event.OutcomeOpened, DecisionID: "0123456789abcdef0123456789abcdef", Attempt: 1,
-		Policy: "default", PolicyVersion: "1", ModelVersion: "m-17", Arm: "policy", Propensity: 0.9, LocalTime: "11:30", TimeZone: "Europe/Berlin",
+		Policy: "default", PolicyVersion: "1", ModelVersion: "m-17", Arm: "policy", Propensity: 0.9, LocalTime: "2026-05-01T11:30:00", TimeZone: "Europe/Berlin",
 		Features: event.Features{"unlock_age": 120, "prior": 0.31, "battery": 0.8, "hour": 9, "fatigue": 0.2, "motion_still": 1},
 	}
 }
