@@ -1,0 +1,55 @@
+package pipeline
+
+import (
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/pkg/event"
+)
+
+// At lets time pass until a local time, "2006-01-02 15:04" or, of the same day, "15:04", and then says records. The time
+// is virtual: what is due until then happens at its own time.
+func (s *Story) At(local string, records ...func() any) *Story {
+	s.TB.Helper()
+	at := s.Time(local)
+	require.True(s.TB, s.virtual, "a story with a clock is told in virtual time")
+	require.False(s.TB, at.Before(s.Now()), "the story goes back in time")
+	require.NoError(s.TB, clock.Clock{}.Sleep(s.TB.Context(), at.Sub(s.Now())))
+	for _, r := range records {
+		s.Say(r())
+	}
+	return s
+}
+
+// Between waits for a row of a message, which must say a local time of [from, to].
+func (s *Story) Between(from, to, id, typ string) event.Outcome {
+	s.TB.Helper()
+	row := s.Await(id, typ)
+	require.False(s.TB, row.OccurredAt.Before(s.Time(from)), "%s %s at %s, before %s", id, typ, row.OccurredAt.In(s.zone()), from)
+	require.False(s.TB, row.OccurredAt.After(s.Time(to)), "%s %s at %s, after %s", id, typ, row.OccurredAt.In(s.zone()), to)
+	return row
+}
+
+// Time is an instant of local time.
+func (s *Story) Time(local string) time.Time {
+	s.TB.Helper()
+	if strings.Count(local, ":") == 1 {
+		local += ":00"
+	}
+	if !strings.Contains(local, "-") {
+		local = s.Now().In(s.zone()).Format("2006-01-02 ") + local
+	}
+	at, err := time.ParseInLocation("2006-01-02 15:04:05", local, s.zone())
+	require.NoError(s.TB, err)
+	return at
+}
+
+func (s *Story) zone() *time.Location {
+	s.TB.Helper()
+	loc, err := time.LoadLocation(Zone)
+	require.NoError(s.TB, err)
+	return loc
+}
