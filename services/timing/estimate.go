@@ -50,15 +50,19 @@ func (ws *workspace) prepare(t *turn) {
 		typical = &t.model.UnlockMoments
 	}
 	ws.moments.fill(t.h.Moments.Bins, typical)
-	ws.path.draw(t, &c, ws.moments.best(), end)
+	ws.path.draw(t, &c, end)
 	ws.answer(t)
 }
 
 // meanSeen is the share of pushes seen within five minutes over all: 43.7 % of real prompts were answered by then (timing.md §6).
 const meanSeen = 0.44
 
-// pseudoSends pull a person's own rates towards those of all.
-const pseudoSends = 20
+// pseudoSends pull a person's own rates towards those of all. The hour hardly predicts an answer (AUC 0.51, timing.md §1):
+// it takes far more to believe in a daypart.
+const (
+	pseudoSends   = 20
+	pseudoDaypart = 200
+)
 
 // answer computes how much more or less than all this person opens: over the day, and by daypart against that.
 func (ws *workspace) answer(t *turn) {
@@ -79,7 +83,7 @@ func (ws *workspace) answer(t *turn) {
 	ws.own = score.Shrunk(allOpens, allSends, base, pseudoSends)
 	mine := score.Shift(base, ws.own)
 	for d := range ws.answers {
-		ws.answers[d] = score.Shrunk(opens[d], sends[d], mine, pseudoSends)
+		ws.answers[d] = score.Shrunk(opens[d], sends[d], mine, pseudoDaypart)
 	}
 }
 

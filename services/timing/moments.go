@@ -67,15 +67,6 @@ func (m *moments) fill(own []byte, typical *[score.Bins]float64) {
 	}
 }
 
-// best is the p_seen to be expected of a moment in the best daypart.
-func (m *moments) best() float64 {
-	best := 0.0
-	for part := range m.worth {
-		best = max(best, m.worth[part][0])
-	}
-	return best
-}
-
 // offer is Σ_k F_k·max(0, gain·p_k − floor): what a moment is expected to bring beyond a floor. inverse is 1/gain.
 func (m *moments) offer(part uint8, gain, inverse, floor float64) float64 {
 	k := 0

@@ -37,17 +37,17 @@ type path struct {
 	rate [maxPoints]float64 // of good moments, per second from here to the next point
 	part [maxPoints]uint8   // local daypart
 	now  score.Vector       // the features at the first point
-	best float64            // highest p_seen that can be hoped for
+	best float64            // p_seen that can be hoped for: 1 where moments are expected to be seen, else that of the best hour
 }
 
-// draw computes the path from now to the end. moment is the p_seen to be expected of a good moment.
-func (p *path) draw(t *turn, c *score.Context, moment, end float64) {
+// draw computes the path from now to the end.
+func (p *path) draw(t *turn, c *score.Context, end float64) {
 	w := t.habits()
 	var x score.Vector
 	stale, hour := false, -1
 	p.best = 0
 	if w.often > 0 {
-		p.best = moment
+		p.best = 1
 	}
 	for p.n = 0; p.n < maxPoints; p.n++ {
 		i := p.n

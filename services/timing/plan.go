@@ -61,8 +61,8 @@ type point struct {
 //	C(t)   = V(t+dt) + λ·dt·Σ_k F_k·max(0, s_k − V(t+dt)) − κ·dt
 //	V(t)   = max(U_idle(t) if a release is allowed at t, C(t))
 //
-// κ is a share of what the message is worth at the best that can be hoped for: an hour of waiting costs a person of whom
-// only habits are known, whose best p_seen is 0.2, less than one whose unlocks are seen.
+// κ is a share of what the message is worth at the best that can be hoped for: where nothing live can be expected, an hour
+// of waiting must not cost more than the best hour could bring.
 //
 // The score of a moment of quality k is s_k = gain·p_k − fatigue; the sum over k is looked up in the tails of F, as s_k
 // grows with k. A moment that comes while a gate is shut is no use.

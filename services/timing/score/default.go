@@ -32,7 +32,7 @@ func Default() *Model {
 		App0: logit(0.60), App120: logit(0.60), App600: logit(0.42), App1800: logit(0.28),
 
 		Unlocks10m: 0.05, Unlocks1h: 0.03, // busy people come back sooner [A]
-		CallEnded: 0.30, AppSwitched: 0.10, MotionChanged: 0.20, // breakpoints: Fischer 2011, Ho & Intille 2005
+		CallEnded: 0.20, // the phone is in the hand [A]
 
 		Charging: -0.15, Headphones: 0.20, OnFoot: -0.20, Cycling: -1.0, InVehicle: -0.40, // [A]
 		Offline: -2.0, Silent: -0.35, Vibrate: -0.10, LowBattery: -0.10, InCall: -1.5, DND: -2.0, Foreground: 0.40,
@@ -41,7 +41,8 @@ func Default() *Model {
 		Bias: logit(0.12), // [A]: direct opens of 4 to 8 % of sends, of which about half are seen in time
 		// Delivery at the instant of screen-on cost 16 % of the logins of the day ("Not So Timely"): ln 0.84.
 		InUse0:    -0.17,
-		CallEnded: 0.20, AppSwitched: 0.10, MotionChanged: 0.15, // clicks rose by up to 60 % at breakpoints (Yahoo! JAPAN)
+		// Breakpoints (Fischer 2011, Ho & Intille 2005): clicks rose by up to 60 % at them (Yahoo! JAPAN).
+		CallEnded: 0.20, AppSwitched: 0.10, MotionChanged: 0.15,
 		InCall: -1.0, InVehicle: -0.20, Cycling: -0.50,
 		Foreground: -0.70, // they are here already: only the uplift counts
 	}
