@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -153,7 +155,7 @@ func startKafka(dir string, o KafkaOptions) (*Kafka, error) {
 			k.Close()
 			return nil, fmt.Errorf("format storage of node %d: %w: %s", i+1, err, out)
 		}
-		n.proc.command = append(java[:len(java):len(java)], "kafka.Kafka", conf)
+		n.proc.command = append(slices.Clip(java), "kafka.Kafka", conf)
 		if err := n.proc.start(); err != nil {
 			k.Close()
 			return nil, err
@@ -198,9 +200,7 @@ func (k *Kafka) add(dir string, id int, ports []int, voters string, o KafkaOptio
 		"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "1000", // default 9000, 2000
 		"num.network.threads": "2", "num.io.threads": "4", "replica.lag.time.max.ms": "10000",
 	}
-	for name, value := range o.Properties {
-		props[name] = value
-	}
+	maps.Copy(props, o.Properties)
 	var text strings.Builder
 	for name, value := range props {
 		fmt.Fprintf(&text, "%s=%s\n", name, value)

@@ -83,9 +83,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// full and short are the only places that know the prefix.
-func (c *Client) full(name string) string  { return c.cfg.Prefix + name }
-func (c *Client) short(name string) string { return name[len(c.cfg.Prefix):] }
+// full is the only place that knows the prefix.
+func (c *Client) full(name string) string { return c.cfg.Prefix + name }
 
 // refresh forgets the layout of the cluster and the idle connections. kafka-go's transport renews its layout by a timer
 // only, so after a change of leader it would go on asking the old one; a new pool asks first.

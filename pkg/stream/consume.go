@@ -27,11 +27,8 @@ type Handler func(ctx context.Context, p *Partition) error
 // partitions and commits them under the new generation.
 func (c *Client) Consume(ctx context.Context, group string, topics []topic.Topic, handle Handler) error {
 	counts, err := c.counts(ctx, topics)
-	if ctx.Err() != nil {
-		return nil
-	}
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	m := &member{
 		c: c, group: group, topics: map[string]topic.Topic{}, handle: handle,
@@ -57,7 +54,7 @@ func (m *member) run(ctx context.Context, cg *kafka.ConsumerGroup, topics []topi
 		gen, err := cg.Next(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // asked to end
 		case err != nil:
 			m.c.metrics.errors.WithLabelValues("group").Inc()
 			if judge(err) == forbidden {
@@ -71,10 +68,18 @@ func (m *member) run(ctx context.Context, cg *kafka.ConsumerGroup, topics []topi
 		}
 		failing = false
 		m.serve(ctx, gen, counts)
-		if counts, err = m.c.counts(ctx, topics); err != nil && ctx.Err() == nil {
-			return err
+		if counts, err = m.c.counts(ctx, topics); err != nil {
+			return unlessEnded(ctx, err)
 		}
 	}
+}
+
+// unlessEnded is nil if ctx has ended: for what runs until then, that is no error.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // see above
+	}
+	return err
 }
 
 // counts waits until all topics exist: a member that joins for a topic that does not would be assigned nothing of it.

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -103,9 +102,4 @@ func judge(err error) verdict {
 	default:
 		return again
 	}
-}
-
-// isCtx tells the end of a context from an error.
-func isCtx(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

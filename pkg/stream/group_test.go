@@ -17,6 +17,7 @@ import (
 // rebalances has members come and go while records are written: each record is handled, no two handlers own a
 // partition at a time, and nobody begins before what was committed.
 func rebalances(t *testing.T, b pipetest.Backend) {
+	t.Helper()
 	f := start(t, b, facts)
 	ctx, stop := context.WithCancel(within(t))
 	const total = 2000
@@ -25,7 +26,7 @@ func rebalances(t *testing.T, b pipetest.Backend) {
 		handled = map[[2]int64]int{}
 		owner   [partitions]atomic.Int32
 		commits [partitions]int64
-		count   atomic.Int32
+		count   atomic.Int64
 	)
 	handle := func(ctx context.Context, p *stream.Partition) error {
 		if !owner[p.ID].CompareAndSwap(0, 1) {
@@ -54,7 +55,7 @@ func rebalances(t *testing.T, b pipetest.Backend) {
 			if err != nil {
 				return err
 			}
-			count.Add(int32(len(recs)))
+			count.Add(int64(len(recs)))
 		}
 	}
 	var wg sync.WaitGroup
@@ -98,12 +99,13 @@ func rebalances(t *testing.T, b pipetest.Backend) {
 
 // refusesZombie keeps a handler's partition after its generation is over.
 func refusesZombie(t *testing.T, b pipetest.Backend) {
+	t.Helper()
 	f := start(t, b, facts)
 	f.publish(t, 0, 10)
 	ctx, stop := context.WithCancel(within(t))
 	got := make(chan *stream.Partition, 1)
 	done := make(chan error, 2)
-	hold := func(ctx context.Context, p *stream.Partition) error {
+	hold := func(ctx context.Context, p *stream.Partition) error { //nolint:unparam // a stream.Handler
 		if p.ID == 0 {
 			got <- p
 		}
@@ -131,6 +133,7 @@ func refusesZombie(t *testing.T, b pipetest.Backend) {
 
 // worksSlowly puts latency and small pieces between the client and the broker.
 func worksSlowly(t *testing.T, b pipetest.Backend) {
+	t.Helper()
 	s := pipetest.StartProxied(t, b)
 	pipetest.AddToxic(t, s.KafkaProxy, "latency", "downstream", `{"latency":30,"jitter":20}`)
 	pipetest.AddToxic(t, s.KafkaProxy, "slicer", "upstream", `{"average_size":100,"size_variation":50,"delay":100}`)

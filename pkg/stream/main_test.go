@@ -64,10 +64,11 @@ func within(t *testing.T) context.Context {
 }
 
 // counter reads the sum of a counter over its labels.
-func (f *fixture) counter(t *testing.T, name string) (sum float64) {
+func (f *fixture) counter(t *testing.T, name string) int {
 	t.Helper()
 	families, err := f.reg.Gather()
 	require.NoError(t, err)
+	sum := 0.0
 	for _, fam := range families {
 		if fam.GetName() == "kairos_stream_"+name {
 			for _, m := range fam.GetMetric() {
@@ -75,7 +76,7 @@ func (f *fixture) counter(t *testing.T, name string) (sum float64) {
 			}
 		}
 	}
-	return sum
+	return int(sum)
 }
 
 // all reads everything that a topic holds, by partition.

@@ -46,7 +46,7 @@ func (c *Client) Publish(ctx context.Context, recs []Record) error {
 	if len(work) == 0 {
 		p.release()
 	}
-	if err := c.enqueue(work); err != nil {
+	if err := c.enqueue(work); err != nil { //nolint:contextcheck // a batch carries records of several callers: it lives with the client
 		return err
 	}
 	select {

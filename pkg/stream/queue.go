@@ -170,7 +170,7 @@ func (c *Client) produce(l lane, batch []item) (base int64, bad map[int]string, 
 	defer cancel()
 	start := c.clk.Now()
 	res, err := c.transport.RoundTrip(ctx, c.admin.Addr, &produce.Request{
-		Acks: -1, Timeout: int32(c.cfg.Timeouts.Request * 4 / 5 / time.Millisecond),
+		Acks: -1, Timeout: int32(c.cfg.Timeouts.Request * 4 / 5 / time.Millisecond), //nolint:gosec // configured
 		Topics: []produce.RequestTopic{{
 			Topic: c.full(l.topic),
 			Partitions: []produce.RequestPartition{{

@@ -43,6 +43,6 @@ func TestStall(t *testing.T) {
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		require.NoError(t, f.Tail(ctx, facts, stream.Start, func(stream.Record) error { stop(); return nil }))
-		require.EqualValues(t, 2, f.counter(t, "stalls_total"))
+		require.Equal(t, 2, f.counter(t, "stalls_total"))
 	})
 }

@@ -22,11 +22,8 @@ const (
 // ends, which is no error. It belongs to no group and commits nothing. Partitions added later are read from their start.
 func (c *Client) Tail(ctx context.Context, t topic.Topic, from Position, fn func(Record) error) error {
 	ranges, err := c.Offsets(ctx, t)
-	if ctx.Err() != nil {
-		return nil
-	}
 	if err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	var one sync.Mutex
@@ -54,10 +51,7 @@ func (c *Client) Tail(ctx context.Context, t topic.Topic, from Position, fn func
 			}
 		}
 	})
-	if err := g.Wait(); ctx.Err() == nil {
-		return err
-	}
-	return nil
+	return unlessEnded(ctx, g.Wait())
 }
 
 func (c *Client) follow(ctx context.Context, t topic.Topic, partition int, pos int64, one *sync.Mutex, fn func(Record) error) error {
