@@ -69,7 +69,7 @@ func TestRates(t *testing.T) {
 		at := map[string][]time.Duration{}
 		begun := time.Now()
 		got := make(chan string)
-		for range 8 {
+		for range 50 {
 			go func() {
 				for {
 					tk, ok := q.pop(ctx, Bulk)
@@ -77,6 +77,7 @@ func TestRates(t *testing.T) {
 						return
 					}
 					got <- tk.rel.release.AppID
+					time.Sleep(time.Hour) // a worker that took one is busy: another has to keep the time
 				}
 			}()
 		}
@@ -91,7 +92,7 @@ func TestRates(t *testing.T) {
 		require.Zero(t, at["fast"][19], "nobody waits for the slow app")
 		require.InDelta(t, 1900, at["slow"][19].Milliseconds(), 1)
 		cancel()
-		synctest.Wait()
+		time.Sleep(2 * time.Hour)
 	})
 }
 

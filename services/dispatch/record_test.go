@@ -36,7 +36,7 @@ func TestCrashPoints(t *testing.T) {
 			answer  *End // what the provider said, not yet stored
 		}
 		owners := []*owner{{}, {}}
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+		for range rapid.IntRange(20, 80).Draw(t, "steps") {
 			o := owners[rapid.IntRange(0, len(owners)-1).Draw(t, "owner")]
 			switch rapid.SampledFrom([]string{"step", "step", "step", "crash", "time"}).Draw(t, "what") {
 			case "crash":
@@ -80,6 +80,9 @@ func TestCrashPoints(t *testing.T) {
 						o.seen = is
 						o.claimed, o.until = ok, next.At
 					case Doubt:
+						for _, other := range owners {
+							require.False(t, (other.claimed || other.answer != nil) && now.Before(other.until), "an attempt is not in doubt while it may be going on")
+						}
 						o.seen, _ = swap(o.seen, next.Finish(End{Type: event.OutcomeUnknown, At: now}))
 					}
 				}

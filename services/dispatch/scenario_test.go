@@ -354,12 +354,14 @@ func TestFCMMakesOneRequest(t *testing.T) {
 			b := newBench(t)
 			rule.Gateway = sandbox.FCM
 			b.Add(rule)
+			begun := time.Now()
 			for i := range 5 {
 				p, _ := b.push(t, sandbox.FCM)
 				v := b.send(t, sandbox.FCM, p)
 				require.NotEqual(t, push.Sent, v.Class)
 				require.Equal(t, i+1, b.Requests(sandbox.FCM), "one request per attempt")
 			}
+			require.Less(t, time.Since(begun), 7*time.Second, "the SDK does not even wait for a second one")
 		})
 	}
 }
