@@ -70,16 +70,20 @@ func (s *System) lockData() error {
 	return nil
 }
 
+// embeddedTimeout is how long the embedded Redis may take to answer. It runs one script after the other, each a few
+// hundred times slower than the real one, on a machine that may be busy; it cannot hang for any other reason.
+const embeddedTimeout = time.Minute
+
 // startRedis starts or finds Redis.
 func (s *System) startRedis(ctx context.Context) error {
-	addrs := s.cmd.Redis
+	addrs, timeout := s.cmd.Redis, time.Duration(0)
 	if len(addrs) == 0 {
 		r, err := embedded.Redis(embedded.RedisOptions{})
 		if err != nil {
 			return err
 		}
 		s.life.Defer("embedded redis", func(context.Context) error { r.Close(); return nil })
-		addrs = []string{r.Addr}
+		addrs, timeout = []string{r.Addr}, embeddedTimeout
 	}
 	s.Redis = strings.Join(addrs, ",")
 	cfg, err := service.Redis{
@@ -88,6 +92,7 @@ func (s *System) startRedis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cfg.Timeout = timeout
 	if s.deps.Redis, err = state.Open(cfg); err != nil {
 		return err
 	}
