@@ -261,7 +261,7 @@ func TestAnyKafkaClientTakesPart(t *testing.T) {
 		"u0001": {MessageID: "at", Timing: event.TimingAt, SendAt: now.Add(3 * time.Second)},
 		"u0002": {MessageID: "best", Timing: event.TimingBestMoment, Deadline: now.Add(3 * time.Second)}, // sent at its deadline at the latest
 	} {
-		m.UserID, m.Title = user, "Hello"
+		m.UserID, m.Title, m.Priority = user, "Hello", event.Transactional // promotional ones may be held out as controls
 		value, err := event.Encode(m)
 		require.NoError(t, err)
 		rec := &kgo.Record{Topic: "kairos.in.messages.v1", Key: []byte(user), Value: value}
