@@ -7,21 +7,21 @@
 //
 // # The life of a partition
 //
-//	            assigned by the consumer group
-//	                     │
-//	                 acquiring      owner number of each bucket raised: older owners are refused from here on
-//	            ┌────────┴─────────┐
-//	 Redis is what was left   Redis is empty, behind, or of unknown age
-//	            │                  │
-//	            │              rebuilding    journal → published decisions → replay of the input; gate closed
-//	            └────────┬─────────┘
-//	                  running  ── input batch, wake-ups, settle, checkpoint, verify, in turn; one goroutine
-//	         ┌───────────┼──────────────┬───────────────┐
-//	   stop asked    generation      Redis lost,      batch not done
-//	         │          over         or refused        in time
-//	     draining        │              │               │
-//	 settle, checkpoint  │          acquiring       generation given up
-//	         └───────────┴─ released ───┘               └─ released, joined again
+//	           assigned by the consumer group
+//	                    │
+//	                acquiring      owner number of each bucket raised: older owners are refused from here on
+//	           ┌────────┴─────────┐
+//	Redis is what was left   Redis is empty, behind, or of unknown age
+//	           │                  │
+//	           │              rebuilding    journal → published decisions → replay of the input; gate closed
+//	           └────────┬─────────┘
+//	                 running  ── input batch, wake-ups, settle, checkpoint, verify, in turn; one goroutine
+//	        ┌───────────┼──────────────┬───────────────┐
+//	  stop asked    generation      Redis lost,      batch not done
+//	        │          over         or refused        in time
+//	    draining        │              │               │
+//	settle, checkpoint  │          acquiring       generation given up
+//	        └───────────┴─ released ───┘               └─ released, joined again
 //
 // The gate is closed until running: no wake-up, no decision leaves, Ready says so.
 //

@@ -26,7 +26,7 @@ import (
 
 // bench is a Fold of the test stage on some servers.
 type bench struct {
-	t      *testing.T
+	t      testing.TB
 	kafka  *stream.Client
 	redis  redis.UniversalClient
 	stage  Stage[*book, order]
@@ -40,7 +40,7 @@ type bench struct {
 
 var stageTopics = []topic.Topic{topic.Facts, topic.Enriched, topic.Releases, topic.Outcomes, topic.Holds, topic.Enriched.DLQ()}
 
-func newBench(t *testing.T, b pipetest.Backend, partitions int) *bench {
+func newBench(t testing.TB, b pipetest.Backend, partitions int) *bench {
 	t.Helper()
 	s := pipetest.Start(t, b)
 	e := &bench{
@@ -187,4 +187,56 @@ func TestWakeUpsOverDays(t *testing.T) {
 		e.stop()
 		t.Logf("%v of virtual time", time.Since(begin))
 	})
+}
+
+// Redis is emptied while the stage runs and holds items: all of them end, once, and the DLQ has what could not be read.
+func TestLostRedis(t *testing.T) { lostRedis(t, pipetest.Embedded) }
+
+func lostRedis(t *testing.T, b pipetest.Backend) {
+	e := newBench(t, b, 4)
+	e.config.Verify, e.config.Checkpoint = 200*time.Millisecond, 500*time.Millisecond
+	e.start()
+	const users, items = 20, 10
+	due := time.Now().Add(4 * time.Second).UnixMilli()
+	var recs []stream.Record
+	for item := range items {
+		for u := range users {
+			recs = append(recs, e.input(fmt.Sprintf("app|%d", u), order{Item: fmt.Sprintf("%d-%d", u, item), Due: due})...)
+		}
+	}
+	poison := stream.Record{Topic: topic.Enriched.Name, Key: []byte("app|x"), Value: []byte("{"), Headers: recs[0].Headers}
+	stranger := stream.Record{Topic: topic.Enriched.Name, Key: []byte("app|x"), Value: []byte("{}")}
+	e.publish(append(recs, poison, stranger)...)
+	e.await("all are held", func() bool { return len(e.read(topic.Outcomes)) == users*items })
+	switch r := e.redis.(type) {
+	case *redis.ClusterClient:
+		require.NoError(t, r.ForEachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error { return c.FlushAll(ctx).Err() }))
+	default:
+		require.NoError(t, r.FlushAll(t.Context()).Err())
+	}
+	e.await("all are released", func() bool { return len(e.decisions()) == users*items })
+	e.stop()
+	for id, n := range e.decisions() {
+		require.Equal(t, 1, n, id)
+	}
+	require.Positive(t, testutil.ToFloat64(e.fold.metrics.lost), "it was noticed")
+	dead := map[string]bool{} // by offset: the loss may have come before the commit
+	for _, r := range e.read(topic.Enriched.DLQ()) {
+		dead[r.Header(topic.DeadPartition)+"/"+r.Header(topic.DeadOffset)] = true
+		require.Equal(t, topic.Enriched.Name, r.Header(topic.DeadTopic))
+		require.Equal(t, "orders", r.Header(topic.DeadStage))
+		require.NotEmpty(t, r.Header(topic.DeadReason))
+	}
+	require.Len(t, dead, 2)
+}
+
+func TestNewRefuses(t *testing.T) {
+	stage := orders()
+	stage.Reconcile = nil
+	_, err := New(stage, Config{}, service.Deps{})
+	require.ErrorContains(t, err, `stage "orders": Reconcile is missing`)
+	_, err = New(orders(), Config{Batch: -1}, service.Deps{})
+	require.ErrorContains(t, err, "batch: must not be negative")
+	_, err = New(orders(), Config{}, service.Deps{})
+	require.ErrorContains(t, err, "Kafka and Redis are needed")
 }
