@@ -22,7 +22,7 @@ type workspace struct {
 }
 
 // reset forgets the person of the last evaluation.
-func (ws *workspace) reset() { ws.env, ws.ready = nil, false }
+func (ws *workspace) reset() { ws.env, ws.ready, ws.path.habits.turn = nil, false, nil }
 
 // environment is the profile as preconditions see it, built when one asks.
 func (ws *workspace) environment(t *turn) map[string]any {

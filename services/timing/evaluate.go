@@ -32,8 +32,10 @@ func (t *turn) evaluate(trigger string) {
 		return
 	}
 	ws := t.scratch.Get().(*workspace)
-	defer t.scratch.Put(ws)
-	ws.reset()
+	defer func() {
+		ws.reset()
+		t.scratch.Put(ws)
+	}()
 	var all []appraisal
 	for len(t.h.Held) > 0 {
 		all = t.appraiseAll(ws, all[:0])

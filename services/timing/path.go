@@ -37,12 +37,15 @@ type path struct {
 	rate [maxPoints]float64 // of good moments, per second from here to the next point
 	part [maxPoints]uint8   // local daypart
 	now  score.Vector       // the features at the first point
-	best float64            // p_seen that can be hoped for: 1 where moments are expected to be seen, else that of the best hour
+
+	habits habits
+	best   float64 // p_seen that can be hoped for: 1 where moments are expected to be seen, else that of the best hour
 }
 
 // draw computes the path from now to the end.
 func (p *path) draw(t *turn, c *score.Context, end float64) {
-	w := t.habits()
+	w := &p.habits
+	w.learn(t)
 	var x score.Vector
 	stale, hour := false, -1
 	p.best = 0
@@ -100,8 +103,9 @@ const maxRate = 6.0 / 3600
 // maxHabit is how sure a lifted habit can be.
 const maxHabit = 0.95
 
-func (t *turn) habits() *habits {
-	w := &habits{turn: t, week: t.p.Presence.Week(&t.week, t.now), level: 1, often: observability(t.p, t.now)}
+// learn takes in what the turn's profile says.
+func (w *habits) learn(t *turn) {
+	*w = habits{turn: t, week: t.p.Presence.Week(&t.week, t.now), level: 1, often: observability(t.p, t.now)}
 	w.span(t.now)
 	_, _, unlocks := t.p.Recency.Unlocks(t.now)
 	switch {
@@ -120,7 +124,6 @@ func (t *turn) habits() *habits {
 		}
 		w.often *= min(max(unlocks/expected, 1), 4)
 	}
-	return w
 }
 
 // span finds the zone's offset at an instant, and how long it holds.

@@ -168,7 +168,9 @@ func (l *life) message(t *rapid.T) {
 	l.step(event.Fact{Kind: event.KindMessage, Message: &m})
 }
 
-func (l *life) any(t *rapid.T) string { return fmt.Sprintf("m%d", rapid.IntRange(1, l.n+1).Draw(t, "which")) }
+func (l *life) any(t *rapid.T) string {
+	return fmt.Sprintf("m%d", rapid.IntRange(1, l.n+1).Draw(t, "which"))
+}
 
 func (l *life) cancel(t *rapid.T) {
 	id := l.any(t)

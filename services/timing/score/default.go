@@ -40,7 +40,7 @@ func Default() *Model {
 	m.Open = Weights{
 		Bias: logit(0.12), // [A]: direct opens of 4 to 8 % of sends, of which about half are seen in time
 		// Delivery at the instant of screen-on cost 16 % of the logins of the day ("Not So Timely"): ln 0.84.
-		InUse0:    -0.17,
+		InUse0: -0.17,
 		// Breakpoints (Fischer 2011, Ho & Intille 2005): clicks rose by up to 60 % at them (Yahoo! JAPAN).
 		CallEnded: 0.20, AppSwitched: 0.10, MotionChanged: 0.15,
 		InCall: -1.0, InVehicle: -0.20, Cycling: -0.50,
