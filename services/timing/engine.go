@@ -76,6 +76,9 @@ type turn struct {
 func (e *Engine) turn(h *Holds, p *profile.Profile, now time.Time) *turn {
 	if p == nil {
 		p = &profile.Profile{}
+		if n := len(h.Out); n > 0 {
+			p.TimeZone = h.Out[n-1].TimeZone
+		}
 	}
 	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model(h.App)}
 }

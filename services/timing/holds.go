@@ -61,6 +61,7 @@ type Out struct {
 	Doubt      bool           `cbor:"14,keyasint,omitempty"` // an answer was lost
 	Closed     bool           `cbor:"15,keyasint,omitempty"` // opened or dismissed
 	Said       []uint32       `cbor:"16,keyasint,omitempty"` // receipts taken in
+	TimeZone   string         `cbor:"17,keyasint,omitempty"` // of the person, for the rows of a wake-up without a profile
 }
 
 // Memory is the hash of an id, and until when it is remembered.

@@ -68,7 +68,9 @@ func TestIgnoredAtTheEndOfTheWindow(t *testing.T) {
 	s.at("2026-05-11 12:00", message("m", now)).expect("12:00:00 released m now")
 	s.at("12:01", receipt("delivered", "m"), receipt("delivered", "m"))
 	s.until("15:00").expect("12:01:00 delivered m", "14:00:00 ignored m attribution_window")
-	require.NotEmpty(t, s.rows[len(s.rows)-1].Features)
+	ignored := s.rows[len(s.rows)-1]
+	require.NotEmpty(t, ignored.Features)
+	require.Equal(t, "2026-05-11T14:00:00", ignored.LocalTime)
 }
 
 func TestAnswersCloseWithTheFeaturesOfTheRelease(t *testing.T) {

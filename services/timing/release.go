@@ -127,6 +127,7 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 		Version:    r.PolicyVersion,
 		Model:      r.ModelVersion,
 		Features:   features,
+		TimeZone:   r.TimeZone,
 		RetryAt:    t.now.Add(time.Duration(t.policy.AnswerTimeout)),
 		Until:      t.now.Add(time.Duration(t.policy.AttributionWindow)),
 	})
