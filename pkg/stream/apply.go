@@ -78,7 +78,10 @@ func (c *Client) topicConfig(t topic.Topic, partitions, replication int) kafka.T
 		cfg.ConfigEntries = append(cfg.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
 	}
 	set("cleanup.policy", cleanup(t))
-	if !t.Compact {
+	if t.Compact {
+		// Two owners may have written about one user; until the journal is repaired a rebuild needs both (package fold).
+		set("min.compaction.lag.ms", "3600000")
+	} else {
 		set("retention.ms", strconv.Itoa(t.RetentionHours*3_600_000))
 	}
 	if replication >= 3 {
