@@ -5,7 +5,7 @@
 // published. They read no clock, do no I/O and log nothing; the shell is pkg/fold. The same Engine runs in the service, in
 // kairos replay and in the simulator.
 //
-//	engine.go    the step: which record does what
+//	step.go      the step: which record does what
 //	accept.go    messages, revisions, cancels
 //	evaluate.go  the joint evaluation of a person's held messages
 //	plan.go      optimal stopping against the deadline
