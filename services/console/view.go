@@ -108,6 +108,9 @@ func (v *view) outcome(o *event.Outcome) {
 	}
 	if rank[o.Type] == rankEnded && d.EndedAt.IsZero() {
 		d.EndedAt, d.HoldMS, d.NextWakeAt, d.Gates = o.OccurredAt, o.HoldMS, time.Time{}, nil
+		if n := len(d.Decisions); n > 0 && d.Decisions[n-1].Action == event.ActionHold && o.Type != event.OutcomeSent {
+			d.Why = "" // it explains why the message was held, not why it ended
+		}
 	}
 	d.Held = v.book.Held(o)
 	if o.OccurredAt.After(d.ChangedAt) {

@@ -62,6 +62,17 @@ func TestViewFollowsALife(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestViewDoesNotExplainAnEndingByAHold(t *testing.T) {
+	t.Parallel()
+	v := newView(10)
+	v.outcome(outcome("m", "accepted", 0))
+	v.decision(decision("m", "hold", time.Second))
+	v.outcome(outcome("m", "cancelled", time.Minute))
+	d, _ := v.lookup("demo", "u1", "m")
+	require.Empty(t, d.Why)
+	require.Len(t, d.Decisions, 1)
+}
+
 func TestViewRevisionReopens(t *testing.T) {
 	t.Parallel()
 	v := newView(10)

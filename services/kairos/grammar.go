@@ -10,6 +10,9 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/services/kairos/cli"
+	"github.com/kairos-push/kairos/services/kairos/replay"
+	"github.com/kairos-push/kairos/services/kairos/replay/collegemsg"
+	"github.com/kairos-push/kairos/services/kairos/simulate"
 	"github.com/kairos-push/kairos/services/kairos/up"
 )
 
@@ -24,6 +27,12 @@ type grammar struct {
 	Send   cli.Send   `cmd:"" group:"Messages" help:"Ask for a push."`
 	Cancel cli.Cancel `cmd:"" group:"Messages" help:"Take back a message that is not released yet."`
 	Why    cli.Why    `cmd:"" group:"Messages" help:"Tell the life of a message, and why it was held or released."`
+
+	Replay   replay.Cmd   `cmd:"" group:"Without servers" help:"Run the same decisions in virtual time over a file."`
+	Simulate simulate.Cmd `cmd:"" group:"Without servers" help:"Policies side by side on a synthetic population."`
+	Convert  struct {
+		Collegemsg collegemsg.Cmd `cmd:"" help:"The CollegeMsg log, as input for replay."`
+	} `cmd:"" group:"Without servers" help:"Make input for replay of public data."`
 
 	Tail   cli.Tail   `cmd:"" group:"A running system" help:"Follow a topic: outcomes, decisions, or any other."`
 	Ledger cli.Ledger `cmd:"" group:"A running system" help:"Account for every accepted message: how it ended, or that it is held."`
