@@ -142,6 +142,7 @@ func TestLater(t *testing.T) {
 		}
 		l.forget(gone)
 		time.Sleep(6 * time.Hour)
+		synctest.Wait()
 		require.Equal(t, []time.Duration{0, time.Second, time.Minute, 5 * time.Hour}, at)
 		require.Zero(t, l.count())
 		cancel()

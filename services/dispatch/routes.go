@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +31,15 @@ type routes struct {
 	log     zerolog.Logger
 	metrics *metrics
 
-	mu   sync.RWMutex
-	apps map[string]*route
+	mu      sync.RWMutex
+	apps    map[string]*route
+	retired []retired
+}
+
+// retired is a route that has been replaced, and when nobody uses it any more.
+type retired struct {
+	route *route
+	at    time.Time
 }
 
 // retireAfter is how long a replaced sender may finish what it has under way.
@@ -75,11 +83,19 @@ func (r *routes) reload() error {
 		}
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.apps = next
-	r.mu.Unlock()
+	now := r.clock.Now()
 	for _, was := range old {
-		time.AfterFunc(retireAfter, was.close) //nolint:forbidigo // not a decision: closes what nobody uses any more
+		r.retired = append(r.retired, retired{was, now.Add(retireAfter)})
 	}
+	r.retired = slices.DeleteFunc(r.retired, func(x retired) bool {
+		if now.Before(x.at) {
+			return false
+		}
+		x.route.close()
+		return true
+	})
 	return nil
 }
 
@@ -172,6 +188,9 @@ func (r *routes) close() {
 	defer r.mu.Unlock()
 	for _, a := range r.apps {
 		a.close()
+	}
+	for _, x := range r.retired {
+		x.route.close()
 	}
 }
 

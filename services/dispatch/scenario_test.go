@@ -182,10 +182,12 @@ func TestFaults(t *testing.T) {
 				t.Parallel()
 				b := newBench(t) // faults of one connection hit all that share it
 				p, address := b.push(t, gw)
+				first, _ := b.push(t, gw)
+				require.Equal(t, push.Sent, b.send(t, gw, first).Class, "connections and tokens are there")
 				b.Add(sandbox.Rule{Gateway: gw, Address: address, Fault: fault})
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				if fault == sandbox.Silence {
-					ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+					ctx, cancel = context.WithTimeout(ctx, 500*time.Millisecond)
 				}
 				defer cancel()
 				class, ok := classes[gw]

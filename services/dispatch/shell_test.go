@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,11 @@ import (
 	"github.com/kairos-push/kairos/services/dispatch"
 	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 )
+
+// backends are the kinds of Kafka and Redis that the tests run against; the build tag real makes them real ones.
+var backends = []pipetest.Backend{pipetest.Embedded}
+
+func TestMain(m *testing.M) { pipetest.Main(m) }
 
 // rig is a dispatch between real wire protocols: Kafka and Redis in front, the sandbox gateways behind.
 type rig struct {
@@ -135,28 +141,34 @@ func (r *rig) publish(rels ...*event.Release) {
 // until waits for a condition on what was published.
 func (r *rig) until(what string, ok func() bool) {
 	r.tb.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(90 * time.Second)
 	for {
-		r.mu.Lock()
-		done := ok()
-		r.mu.Unlock()
-		if done {
+		if ok() {
 			return
 		}
 		select {
 		case <-r.changed:
 		case <-late:
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			require.Fail(r.tb, "timed out waiting for "+what, "%d results, %d rows, %d dead, %d accepted", len(r.results), len(r.rows), len(r.dead), r.b.Accepted(""))
+			require.Fail(r.tb, "timed out waiting for "+what, "%d results, %d rows, %d dead, %d accepted", len(r.facts()), len(r.outcomes()), len(r.letters()), r.b.Accepted(""))
 		}
 	}
+}
+
+// facts, outcomes and letters are what has been read so far.
+func (r *rig) facts() []event.Fact       { return copied(r, &r.results) }
+func (r *rig) outcomes() []event.Outcome { return copied(r, &r.rows) }
+func (r *rig) letters() []stream.Record  { return copied(r, &r.dead) }
+
+func copied[T any](r *rig, list *[]T) []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(*list)
 }
 
 // finals are the messages whose release is over, once each.
 func (r *rig) finals() map[string]event.Result {
 	out := map[string]event.Result{}
-	for _, f := range r.results {
+	for _, f := range r.facts() {
 		if f.Result.Final {
 			out[f.Result.MessageID] = *f.Result
 		}
@@ -167,7 +179,7 @@ func (r *rig) finals() map[string]event.Result {
 // terminal counts the different rows of a type by message.
 func (r *rig) ids(typ string) map[string]string {
 	out := map[string]string{}
-	for _, o := range r.rows {
+	for _, o := range r.outcomes() {
 		if o.Type == typ {
 			out[o.OutcomeID] = o.MessageID
 		}
@@ -177,7 +189,16 @@ func (r *rig) ids(typ string) map[string]string {
 
 func TestEveryReleaseEndsOnce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, pipetest.Embedded)
+	for _, backend := range backends {
+		t.Run(string(backend), func(t *testing.T) {
+			t.Parallel()
+			everyReleaseEndsOnce(t, newRig(t, backend))
+		})
+	}
+}
+
+func everyReleaseEndsOnce(t *testing.T, r *rig) {
+	t.Helper()
 	var rels []*event.Release
 	for i := range 300 {
 		rels = append(rels, r.release(gateways[i%3], nil))
@@ -186,7 +207,7 @@ func TestEveryReleaseEndsOnce(t *testing.T) {
 	r.publish(rels...)
 	r.until("finals", func() bool { return len(r.finals()) == 300 && len(r.ids(event.OutcomeSent)) == 300 })
 	require.Equal(t, 300, r.b.Accepted(""))
-	row := r.rows[0]
+	row := r.outcomes()[0]
 	require.Equal(t, int64(60_000), row.HoldMS)
 	require.Equal(t, "d1", row.DeviceID)
 	require.NotEmpty(t, row.ProviderMessageID)
@@ -199,17 +220,26 @@ func TestEveryReleaseEndsOnce(t *testing.T) {
 	for _, l := range lag {
 		require.Zero(t, l.Lag, "%+v", l)
 	}
-	said := len(r.results)
+	said := len(r.facts())
 	r.start()
 	r.publish(rels...)
-	r.until("the same said again", func() bool { return len(r.results) == said+300 })
+	r.until("the same said again", func() bool { return len(r.facts()) == said+300 })
 	require.Equal(t, 300, r.b.Accepted(""))
-	require.Len(t, r.ids(event.OutcomeSent), 300, "the same rows")
+	r.until("the same rows", func() bool { return len(r.ids(event.OutcomeSent)) == 300 })
 }
 
 func TestRedisLost(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, pipetest.Embedded)
+	for _, backend := range backends {
+		t.Run(string(backend), func(t *testing.T) {
+			t.Parallel()
+			redisLost(t, newRig(t, backend))
+		})
+	}
+}
+
+func redisLost(t *testing.T, r *rig) {
+	t.Helper()
 	var rels []*event.Release
 	for range 50 {
 		rels = append(rels, r.release(sandbox.APNs, nil))
@@ -220,9 +250,9 @@ func TestRedisLost(t *testing.T) {
 
 	// While dispatch runs.
 	require.NoError(t, r.srv.Store(t).FlushAll(t.Context()).Err())
-	said := len(r.results)
+	said := len(r.facts())
 	r.publish(rels...)
-	r.until("said again", func() bool { return len(r.results) >= said+50 })
+	r.until("said again", func() bool { return len(r.facts()) >= said+50 })
 	require.Equal(t, 50, r.b.Accepted(""))
 
 	// While it is away.
@@ -230,19 +260,19 @@ func TestRedisLost(t *testing.T) {
 	require.NoError(t, r.srv.Store(t).FlushAll(t.Context()).Err())
 	r.start()
 	r.publish(rels...)
-	r.until("said again", func() bool { return len(r.results) >= said+100 })
+	r.until("said again", func() bool { return len(r.facts()) >= said+100 })
 	require.Equal(t, 50, r.b.Accepted(""))
 }
 
 func TestOutcomesOfTheProviders(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, pipetest.Embedded)
-	r.cfg.SendTimeout = 300 * time.Millisecond
+	r.cfg.SendTimeout = 2 * time.Second
 	gone := r.release(sandbox.APNs, nil)
 	r.b.Unregister(sandbox.APNs, gone.Targets[0].Address)
 	silent := r.release(sandbox.APNs, nil)
 	r.b.Add(sandbox.Rule{Gateway: sandbox.APNs, Address: silent.Targets[0].Address, Fault: sandbox.Silence})
-	late := r.release(sandbox.FCM, func(rel *event.Release) { rel.Deadline = time.Now().Add(2 * time.Second) })
+	late := r.release(sandbox.FCM, func(rel *event.Release) { rel.Deadline = time.Now().Add(5 * time.Second) })
 	r.b.Add(sandbox.Rule{Gateway: sandbox.FCM, Address: late.Targets[0].Address, Status: 500, Reason: "INTERNAL"})
 	twice := r.release(sandbox.FCM, nil)
 	r.b.Add(sandbox.Rule{Gateway: sandbox.FCM, Address: twice.Targets[0].Address, Status: 503, Reason: "UNAVAILABLE", Times: 1})
@@ -259,9 +289,9 @@ func TestOutcomesOfTheProviders(t *testing.T) {
 	require.Equal(t, event.ResultSent, f[twice.Message.MessageID].Status)
 	require.Equal(t, 2, f[twice.Message.MessageID].Attempt)
 	require.Equal(t, "no_device", f[none.Message.MessageID].Reason)
-	r.until("rows", func() bool { return len(r.rows) == 7 })
+	r.until("rows", func() bool { return len(r.outcomes()) == 7 })
 	types := map[string][]string{}
-	for _, o := range r.rows {
+	for _, o := range r.outcomes() {
 		types[o.MessageID] = append(types[o.MessageID], o.Type)
 	}
 	require.Equal(t, []string{event.OutcomeProviderRejected, event.OutcomeFailed}, types[gone.Message.MessageID])
@@ -298,9 +328,9 @@ func TestSeveralDevicesCountOnce(t *testing.T) {
 	r.b.Unregister(sandbox.APNs, rel.Targets[0].Address)
 	r.start()
 	r.publish(rel)
-	r.until("all", func() bool { return len(r.results) == 4 && len(r.rows) == 4 })
+	r.until("all", func() bool { return len(r.facts()) == 4 && len(r.outcomes()) == 4 })
 	finals := 0
-	for _, f := range r.results {
+	for _, f := range r.facts() {
 		if f.Result.Final {
 			finals++
 		}
@@ -349,8 +379,8 @@ func TestPoisonIsKept(t *testing.T) {
 		{Topic: topic.Releases.Name, Key: []byte("demo|u"), Value: v},
 	}))
 	r.publish(good)
-	r.until("three dead and one sent", func() bool { return len(r.dead) == 3 && len(r.finals()) == 1 })
-	require.Equal(t, "dispatch", r.dead[0].Header(topic.DeadStage))
-	require.NotEmpty(t, r.dead[0].Header(topic.DeadReason))
-	require.Equal(t, "{not json", string(r.dead[0].Value))
+	r.until("three dead and one sent", func() bool { return len(r.letters()) == 3 && len(r.finals()) == 1 })
+	require.Equal(t, "dispatch", r.letters()[0].Header(topic.DeadStage))
+	require.NotEmpty(t, r.letters()[0].Header(topic.DeadReason))
+	require.Equal(t, "{not json", string(r.letters()[0].Value))
 }

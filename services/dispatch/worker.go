@@ -189,9 +189,11 @@ func (d *Dispatch) stuck(ctx context.Context, t *task, err error) {
 	d.later.add(t, d.clock.Now().Add(storeWait))
 }
 
-// close ends a push without asking anybody, as s says, unless an attempt was begun whose answer nobody knows.
+// close ends a push without asking anybody, as s says, or as unknown if an attempt was begun whose answer nobody knows.
+// With an empty step it ends only what is in doubt.
 func (d *Dispatch) close(ctx context.Context, t *task, s Step, now time.Time) {
 	for {
+		step := s
 		switch {
 		case t.record.Phase == Ended:
 			d.say(ctx, t, t.record)
@@ -200,9 +202,12 @@ func (d *Dispatch) close(ctx context.Context, t *task, s Step, now time.Time) {
 			d.wait(t, t.record.At)
 			return
 		case t.record.Phase == Intent:
-			s = Step{Type: event.OutcomeUnknown, Status: event.ResultUnknown, Reason: push.ReasonNoAnswer}
+			step = Step{Type: event.OutcomeUnknown, Status: event.ResultUnknown, Reason: push.ReasonNoAnswer}
+		case !s.Ended():
+			d.wait(t, now) // another owner has settled what seemed in doubt
+			return
 		}
-		next := t.record.Finish(End{Type: s.Type, Status: s.Status, Reason: s.Reason, At: now})
+		next := t.record.Finish(End{Type: step.Type, Status: step.Status, Reason: step.Reason, At: now})
 		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
 		if err != nil {
 			d.stuck(ctx, t, err)
