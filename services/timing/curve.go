@@ -5,8 +5,8 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/services/timing/policy"
-	"github.com/kairos-push/kairos/services/timing/score"
 )
 
 // Point of a person's score curve, for a message of value 1.

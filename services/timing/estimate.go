@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/services/timing/policy"
-	"github.com/kairos-push/kairos/services/timing/score"
 )
 
 // workspace is the scratch memory of one evaluation.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/profile"
-	"github.com/kairos-push/kairos/services/timing/score"
+	"github.com/kairos-push/kairos/pkg/score"
 )
 
 // Moments remembers how good this person's moments turned out: for each local daypart a histogram of the best p_seen of

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/profile"
-	"github.com/kairos-push/kairos/services/timing/score"
+	"github.com/kairos-push/kairos/pkg/score"
 )
 
 // The grid of the plan: every 30 s for 10 min, then every 10 min, at most a week ahead. A deadline beyond that is planned

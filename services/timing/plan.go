@@ -3,7 +3,7 @@ package timing
 import (
 	"math"
 
-	"github.com/kairos-push/kairos/services/timing/score"
+	"github.com/kairos-push/kairos/pkg/score"
 )
 
 // terms are what the plan of one message needs beside the person's path. Times are in seconds from now, worth in the unit

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/services/timing/policy"
-	"github.com/kairos-push/kairos/services/timing/score"
 )
 
 // anyPath draws a path of a person from thin air.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/profile"
-	"github.com/kairos-push/kairos/services/timing/score"
+	"github.com/kairos-push/kairos/pkg/score"
 )
 
 // settled is how long a person has been at it before a newer sign no longer counts as a fresh start.

@@ -10,11 +10,11 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/fold"
 	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/timing/policy"
-	"github.com/kairos-push/kairos/services/timing/score"
 )
 
 // Config of timing.

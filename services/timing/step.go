@@ -8,9 +8,9 @@ import (
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/fold"
 	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/timing/policy"
-	"github.com/kairos-push/kairos/services/timing/score"
 )
 
 // Engine is the policy and the models that decide, with the scratch memory to do it. It is safe for concurrent use, and

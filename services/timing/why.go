@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/services/timing/policy"
-	"github.com/kairos-push/kairos/services/timing/score"
 )
 
 // why says a decision in one English sentence.
