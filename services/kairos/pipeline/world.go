@@ -46,6 +46,8 @@ type Options struct {
 	Partitions int // of each topic; 2
 	// Policy is the default one without exploration, unless given: stories know what is going to happen.
 	Policy *policy.Policy
+	// Fold says how often the folds look at Redis and write checkpoints; nil is often enough to see a loss soon.
+	Fold *fold.Config
 }
 
 // World is a running Kairos.
@@ -111,7 +113,7 @@ func Start(tb testing.TB, backend pipetest.Backend, opt Options) *World {
 // patience is how long something may take to happen that must happen; virtual time costs nothing.
 func (w *World) patience() time.Duration {
 	if w.virtual {
-		return 30 * 24 * time.Hour
+		return 36 * time.Hour
 	}
 	return time.Minute
 }
@@ -174,6 +176,9 @@ func (w *World) service(name string, deps service.Deps) (service.Runner, error) 
 
 // fold looks at Redis often, or seldom where days go by.
 func (w *World) fold() fold.Config {
+	if w.opt.Fold != nil {
+		return *w.opt.Fold
+	}
 	if w.virtual {
 		return fold.Config{Verify: 10 * time.Minute, Checkpoint: 20 * time.Minute}
 	}
