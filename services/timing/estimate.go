@@ -44,7 +44,7 @@ func (ws *workspace) prepare(t *turn) {
 			end = max(end, min(t.h.Held[i].Deadline.Sub(t.now).Seconds(), horizon))
 		}
 	}
-	c := sense(t.p, t.now)
+	c := score.Sense(t.p, t.now)
 	typical := &t.model.AppMoments
 	if t.p.AllowsDeviceData() && !t.p.Recency.UnlockAt.IsZero() {
 		typical = &t.model.UnlockMoments

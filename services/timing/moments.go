@@ -107,7 +107,7 @@ func sitting(p *profile.Profile, now time.Time) time.Time {
 	var began time.Time
 	if p.AllowsDeviceData() {
 		for i := range p.Devices {
-			if start, sign, _ := use(&p.Devices[i].Live); profile.Age(sign, now) < sittingFor && start.After(began) {
+			if start, sign, _ := score.Use(&p.Devices[i].Live); profile.Age(sign, now) < sittingFor && start.After(began) {
 				began = start
 			}
 		}
@@ -120,9 +120,9 @@ func sitting(p *profile.Profile, now time.Time) time.Time {
 
 // seenBest is how likely a push would have been seen in the sitting that p shows, at the best time of it up to now.
 func (t *turn) seenBest(p *profile.Profile) float32 {
-	c := sense(p, t.now)
+	c := score.Sense(p, t.now)
 	if c.InUse < score.Never {
-		c.InUse = min(c.InUse, settled)
+		c.InUse = min(c.InUse, score.Settled)
 	}
 	var x score.Vector
 	week := p.Presence.Week(&t.week, t.now)
