@@ -13,23 +13,24 @@ import (
 )
 
 type flags struct {
-	Policy     string        `help:"Policy file; the built-in policy without one." type:"existingfile" placeholder:"FILE"`
 	Checkpoint time.Duration `help:"Time between two checkpoints of the journal of held messages." default:"30s"`
 }
 
-func main() {
-	os.Exit(service.Main(service.Program[flags]{
+func main() { os.Exit(service.Main(program())) }
+
+func program() service.Program[flags] {
+	return service.Program[flags]{
 		Name:  "timing",
 		Doc:   "Holds each message until the moment at which it is worth most, and says why.",
 		Redis: true,
-		New: func(f flags, _ service.Config, _ *service.Apps, deps service.Deps) (service.Runner, error) {
-			p, err := rules(f.Policy)
+		New: func(f flags, cfg service.Config, _ *service.Apps, deps service.Deps) (service.Runner, error) {
+			p, err := rules(cfg.Policy)
 			if err != nil {
 				return nil, err
 			}
 			return timing.New(timing.Config{Policy: p, Fold: fold.Config{Checkpoint: f.Checkpoint}}, deps)
 		},
-	}))
+	}
 }
 
 func rules(file string) (policy.Policy, error) {
