@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/pkg/fold/failpoint"
 )
 
 // Program is one service as a process. F is the struct of its own flags, with kong tags.
@@ -85,7 +86,7 @@ func (p Program[F]) serve(ctx context.Context, flags F, cfg Config, log zerolog.
 	life := NewLifecycle(log, clock.Clock{}, cfg.Drain)
 	admin := NewAdmin(reg)
 
-	deps, err := open(ctx, cfg, p.Name, p.Redis, life, admin, Deps{Log: log, Metrics: reg})
+	deps, err := open(ctx, cfg, p.Name, p.Redis, life, admin, Deps{Log: log, Metrics: reg, Clock: clock.Skewed(failpoint.Skew())})
 	if err == nil {
 		err = p.start(ctx, flags, cfg, apps, deps, life, admin)
 	}

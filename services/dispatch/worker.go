@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/fold/failpoint"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/services/dispatch/push"
 )
@@ -106,6 +107,12 @@ func (t *task) spread(d time.Duration, now time.Time) time.Duration {
 
 // claim writes the intent, deciding again for as long as somebody else has written in between.
 func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Record, Claim, error) {
+	if err := failpoint.Hit(ctx, failpoint.BeforeIntent); err != nil {
+		return t.record, Hold, err
+	}
+	if failpoint.Off(failpoint.Claim) {
+		return Record{Phase: Intent, Attempt: t.record.Attempt + 1, At: until}, Go, nil
+	}
 	for {
 		next, claim := t.record.Take(now, until, t.push.Message.OnAmbiguous == ambiguousResend)
 		if claim != Go {
@@ -117,7 +124,7 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Re
 		}
 		t.record = is
 		if ok {
-			return is, Go, nil
+			return is, Go, failpoint.Hit(ctx, failpoint.AfterIntent)
 		}
 	}
 }
@@ -132,6 +139,7 @@ func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
 		attribute.String("app_id", t.rel.release.AppID), attribute.Int("attempt", rec.Attempt)))
 	v, sent := c.send(func(s push.Sender) push.Verdict { return s.Send(sctx, t.push, begun) })
 	cancel()
+	_ = failpoint.Hit(ctx, failpoint.AfterSend) // an answer cannot fail any more
 	now := d.clock.Now()
 	if !sent {
 		// The circuit opened, or is being probed by others, since it was looked at: nothing was asked.

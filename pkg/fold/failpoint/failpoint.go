@@ -3,7 +3,8 @@
 // without it, as every program is, Hit does nothing, no guard can be off, and both cost nothing.
 //
 // With the tag a process reads KAIROS_FAILPOINTS, for example "after_store=kill:3,before_commit=sleep:2s", and
-// KAIROS_GUARDS_OFF, for example "fence,cause"; a test calls Set and Disable.
+// KAIROS_GUARDS_OFF, for example "fence,cause"; a test calls Set and Disable. KAIROS_CLOCK_SKEW, for example "-5m", puts
+// the process's clock wrong.
 package failpoint
 
 // The places, in the order of a batch.
@@ -13,9 +14,17 @@ const (
 	BeforeCommit = "before_commit" // all is done, the offset is not committed
 )
 
+// The places of an attempt to send, in dispatch.
+const (
+	BeforeIntent = "before_intent" // nothing is written
+	AfterIntent  = "after_intent"  // the intent is written, the provider is not asked
+	AfterSend    = "after_send"    // the provider has answered, nothing is written of it
+)
+
 // The guards.
 const (
 	Fence = "fence" // a write is refused when the bucket has a newer owner or went back
 	Cause = "cause" // a record of a cause that was applied is dropped
 	Echo  = "echo"  // a rebuild takes published decisions in
+	Claim = "claim" // dispatch writes an intent, and asks nobody about a push that has one or has ended
 )

@@ -108,3 +108,16 @@ func Off(guard string) bool {
 	defer mu.Unlock()
 	return off[guard]
 }
+
+// Skew is how wrong the process's clock is to be.
+func Skew() time.Duration {
+	text := os.Getenv("KAIROS_CLOCK_SKEW")
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		panic(fmt.Sprintf("KAIROS_CLOCK_SKEW: %v", err))
+	}
+	return d
+}
