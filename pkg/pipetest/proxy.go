@@ -1,8 +1,6 @@
 package pipetest
 
 import (
-	"fmt"
-	"strings"
 	"sync"
 	"testing"
 
@@ -30,9 +28,7 @@ func NewProxy(upstream string) (*toxiproxy.Proxy, error) {
 // the name of its kind and stream; remove it with p.Toxics.RemoveToxic.
 func AddToxic(tb testing.TB, p *toxiproxy.Proxy, kind, stream, attributes string) (name string) {
 	tb.Helper()
-	name = kind + "-" + stream
-	_, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(
-		`{"name":%q,"type":%q,"stream":%q,"toxicity":1,"attributes":%s}`, name, kind, stream, attributes)))
+	name, err := Toxify(p, kind, stream, attributes)
 	require.NoError(tb, err)
 	return name
 }

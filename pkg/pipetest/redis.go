@@ -85,20 +85,13 @@ func (n *RedisNode) Cont() { n.proc.signal(syscall.SIGCONT) }
 // Start starts a killed server again, on its append-only file if it has one, and waits until it answers.
 func (n *RedisNode) Start(tb testing.TB) {
 	tb.Helper()
-	require.NoError(tb, n.proc.start())
-	require.NoError(tb, n.await(tb.Context()))
+	require.NoError(tb, n.Restart(tb.Context()))
 }
 
 // CutAOF removes the last bytes of a killed server's append-only file: what a power cut loses and a kill does not.
 func (n *RedisNode) CutAOF(tb testing.TB, bytes int64) {
 	tb.Helper()
-	files, err := filepath.Glob(filepath.Join(n.dir, "appendonlydir", "*.incr.aof"))
-	require.NoError(tb, err)
-	require.NotEmpty(tb, files, "the server has no append-only file")
-	last := files[len(files)-1]
-	info, err := os.Stat(last)
-	require.NoError(tb, err)
-	require.NoError(tb, os.Truncate(last, max(0, info.Size()-bytes)))
+	require.NoError(tb, n.LoseTail(bytes))
 }
 
 func startRedis(dir string, o RedisOptions) (*Redis, error) {
