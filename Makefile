@@ -5,6 +5,7 @@ SERVICES   := ingest enrich timing dispatch console
 TOOL       := GOWORK=off go tool -modfile=$(CURDIR)/.tools/go.mod
 KAFKA_LIBS := $(CURDIR)/.cache/kafka/libs
 COUNT      ?= 3
+SEEDS      ?= 5
 FLEET      ?= 25
 
 export KAIROS_KAFKA_LIBS ?= $(KAFKA_LIBS)
@@ -55,6 +56,14 @@ vuln: ## known vulnerabilities in what we call
 .PHONY: fuzz
 fuzz: ## ten seconds for every fuzz target
 	@.ci/fuzz 10s
+
+.PHONY: faults
+faults: kafka ## every row of the fault table on real servers, SEEDS=5 each; ARGS="--fault NAME"
+	@mkdir -p bin && go build -o bin/faults ./services/kairos/faults && exec bin/faults --seeds $(SEEDS) $(ARGS)
+
+.PHONY: faults-quick
+faults-quick: kafka ## the subset of the fault table that CI runs
+	@mkdir -p bin && go build -o bin/faults ./services/kairos/faults && exec bin/faults --quick $(ARGS)
 
 .PHONY: bench
 bench: ## benchmarks of every stage, COUNT=3 runs each

@@ -1,0 +1,236 @@
+// Package load is the workload of the fault suite: an app that sends messages, cancels, revisions, events and signals, over
+// HTTP and over topics in turn, and never gives up on a record before it is acknowledged. What is acknowledged it writes to
+// a file and syncs, before anything that follows from it.
+package load
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/services/kairos/faults/verify"
+)
+
+// Config of a workload.
+type Config struct {
+	Seed    uint64
+	URL     string // of ingest
+	Brokers []string
+	Prefix  string // of the topics
+	Log     string // file of what was acknowledged
+
+	Users    int
+	Messages int
+	Over     time.Duration // messages are spread evenly over this time
+	// Ahead is how far ahead at most a message is planned; at least a third of it.
+	Ahead time.Duration
+	// Burst is when ten times the rate begins, for a tenth of the messages' time; 0 for none.
+	Burst bool
+	// Twice sends every record to the topics a second time.
+	Twice bool
+	// Deadline, from when they are due, of messages that would have none; 0 for none.
+	Deadline time.Duration
+	// Soon leaves out what is to be held: for a clock that is behind.
+	Soon bool
+}
+
+// Load is a workload.
+type Load struct {
+	cfg   Config
+	rnd   *rand.Rand
+	clock clock.Clock
+	http  *caller
+	kafka *kgo.Client
+
+	mu  sync.Mutex
+	log *os.File
+	err error
+	wg  sync.WaitGroup
+}
+
+// New opens the log and the connections.
+func New(cfg Config) (*Load, error) {
+	log, err := os.OpenFile(cfg.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...), kgo.ProducerLinger(time.Millisecond))
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return &Load{
+		cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // a run is to be repeatable
+		http: newCaller(cfg.URL), kafka: cl, log: log,
+	}, nil
+}
+
+// Close gives the connections up.
+func (l *Load) Close() error {
+	l.kafka.Close()
+	return l.log.Close()
+}
+
+// Join registers the users' phones, and waits until all are acknowledged.
+func (l *Load) Join(ctx context.Context) error {
+	for i := range l.cfg.Users {
+		l.device(ctx, i)
+	}
+	l.wg.Wait()
+	return l.failure()
+}
+
+// Run sends everything and waits until all is acknowledged.
+func (l *Load) Run(ctx context.Context) error {
+	begun := l.clock.Now()
+	for i := range l.cfg.Messages {
+		share := float64(i) / float64(l.cfg.Messages)
+		if l.cfg.Burst && share > 0.3 { // what is left comes ten times as fast
+			share = 0.3 + (share-0.3)/10
+		}
+		at := begun.Add(time.Duration(share * float64(l.cfg.Over)))
+		if err := l.clock.Sleep(ctx, at.Sub(l.clock.Now())); err != nil {
+			return err
+		}
+		l.message(ctx, i)
+		l.sense(ctx, i)
+	}
+	l.wg.Wait()
+	return l.failure()
+}
+
+// message sends one message, and perhaps a cancel or a revision of it.
+func (l *Load) message(ctx context.Context, i int) {
+	id, user := fmt.Sprintf("m%05d", i), fmt.Sprintf("u%04d", l.rnd.IntN(l.cfg.Users))
+	m := map[string]any{
+		"message_id": id, "user_id": user, "title": "Fault suite", "body": id, "priority": "transactional",
+		"data": map[string]any{"rev": "0"}, "on_ambiguous": []string{"drop", "resend"}[i%2],
+	}
+	e := verify.Entry{Op: verify.OpMessage, Message: id, Resend: i%2 == 1, Exact: true}
+	ahead := l.cfg.Ahead/3 + time.Duration(l.rnd.Int64N(int64(l.cfg.Ahead)*2/3))
+	topics, kind, fate := l.rnd.IntN(2) == 0, l.rnd.IntN(10), l.rnd.IntN(100)
+	now := l.clock.Now()
+	switch {
+	case kind < 4 || l.cfg.Soon:
+		m["timing"] = "now"
+	case kind < 8:
+		m["timing"], e.Due = "at", now.Add(ahead)
+		m["send_at"] = e.Due.Format(time.RFC3339Nano)
+	default: // goes half a minute before its deadline at the latest
+		m["timing"], e.Due, e.Exact = "best_moment", now.Add(30*time.Second+ahead), false
+		m["deadline"], m["priority"] = e.Due.Format(time.RFC3339Nano), "promotional"
+	}
+	if l.cfg.Deadline > 0 && m["deadline"] == nil {
+		m["deadline"] = later(e.Due, now).Add(l.cfg.Deadline).Format(time.RFC3339Nano)
+	}
+	l.wg.Go(func() {
+		if !l.send(ctx, topics, "messages", user, m, e) || m["timing"] != "at" {
+			return
+		}
+		switch {
+		case fate < 20:
+			l.send(ctx, !topics, "messages", user, map[string]any{"type": "cancel", "user_id": user, "message_id": id},
+				verify.Entry{Op: verify.OpCancel, Message: id})
+		case fate < 40:
+			m["revision"], m["data"] = 1, map[string]any{"rev": "1"}
+			e.Revision = 1
+			l.send(ctx, !topics, "messages", user, m, e)
+		}
+	})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// sense sends what happens beside: an event and a signal, some of them again and some with a clock that is wrong.
+func (l *Load) sense(ctx context.Context, i int) {
+	user, topics := fmt.Sprintf("u%04d", l.rnd.IntN(l.cfg.Users)), l.rnd.IntN(2) == 0
+	at := l.clock.Now().Add(time.Duration(l.rnd.IntN(601)-300) * time.Second).Format(time.RFC3339Nano)
+	id := i - l.rnd.IntN(2)*min(i, 3)
+	l.wg.Go(func() {
+		l.send(ctx, topics, "events", user, map[string]any{
+			"event_id": fmt.Sprintf("e%05d", id), "user_id": user, "name": "screen_viewed", "occurred_at": at,
+		}, verify.Entry{})
+		l.send(ctx, !topics, "signals", user, map[string]any{
+			"signal_id": fmt.Sprintf("s%05d", id), "user_id": user, "device_id": user + "-d", "kind": []string{"unlocked", "locked"}[i%2], "observed_at": at,
+		}, verify.Entry{})
+	})
+}
+
+func (l *Load) device(ctx context.Context, i int) {
+	user := fmt.Sprintf("u%04d", i)
+	d := map[string]any{
+		"device_id": user + "-d", "user_id": user, "address_type": "token", "permission": "granted", "time_zone": "Europe/Berlin",
+		"updated_at": l.clock.Now().Add(-time.Hour).Format(time.RFC3339Nano),
+	}
+	if i%2 == 0 {
+		var token [32]byte
+		copy(token[:], user)
+		d["platform"], d["channel"], d["address"] = "ios", "apns", hex.EncodeToString(token[:])
+	} else {
+		d["platform"], d["channel"], d["address"] = "android", "fcm", "fcm-"+user
+	}
+	l.wg.Go(func() { l.send(ctx, true, "devices", user, d, verify.Entry{}) })
+}
+
+// send tries until a record is acknowledged, and writes that down if it is to be judged.
+func (l *Load) send(ctx context.Context, topics bool, kind, user string, record map[string]any, e verify.Entry) bool {
+	body, err := json.Marshal(record)
+	if err == nil && topics {
+		err = l.produce(ctx, kind, user, body)
+	} else if err == nil {
+		err = l.http.post(ctx, "/v1/"+kind, record, body)
+	}
+	if err == nil && l.cfg.Twice {
+		err = l.produce(ctx, kind, user, body)
+	}
+	if err == nil && e.Op != "" {
+		e.At = l.clock.Now()
+		if e.Due.IsZero() {
+			e.Due = e.At
+		}
+		err = l.note(e)
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.err = errors.Join(l.err, fmt.Errorf("%s %v: %w", kind, record["message_id"], err))
+		l.mu.Unlock()
+	}
+	return err == nil
+}
+
+func (l *Load) produce(ctx context.Context, kind, user string, body []byte) error {
+	return l.kafka.ProduceSync(ctx, &kgo.Record{Topic: l.cfg.Prefix + "in." + kind + ".v1", Key: []byte(user), Value: body}).FirstErr()
+}
+
+// note writes down an acknowledgement and syncs it.
+func (l *Load) note(e verify.Entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.log.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	return l.log.Sync()
+}
+
+func (l *Load) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}

@@ -1,0 +1,171 @@
+// Package rig is what the fault suite runs against: a real Apache Kafka and redis-server behind proxies, the services as
+// processes of their own, and the gateways in another.
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+// Config of a rig.
+type Config struct {
+	Bin    string            // directory of the services' programs
+	Dir    string            // of logs and data
+	Prefix string            // of topics
+	Env    map[string]string // of a service, by its name: failpoints, guards off, a clock that is wrong
+	// Second starts two instances of timing.
+	Second bool
+	Policy string // text of the policy file
+	// RedisDir is where Redis keeps its file, if not under Dir.
+	RedisDir string
+}
+
+// partitions of every topic.
+const partitions = 8
+
+// Rig is everything that runs for one row.
+type Rig struct {
+	cfg    Config
+	Dir    string
+	Prefix string
+	Kafka  *pipetest.Kafka
+
+	Redis      *pipetest.Redis
+	RedisProxy *toxiproxy.Proxy
+	RedisAddr  string // of the proxy
+
+	Gateways *Gateways
+	Services map[string]*Process
+	URL      string // of ingest
+	ports    []int
+}
+
+// Open starts everything and waits until it is ready.
+func Open(ctx context.Context, kafka *pipetest.Kafka, cfg Config) (*Rig, error) {
+	r := &Rig{cfg: cfg, Dir: cfg.Dir, Prefix: cfg.Prefix, Kafka: kafka, Services: map[string]*Process{}}
+	if err := os.MkdirAll(r.Dir, 0o750); err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{r.redis, r.gateways, r.topics, r.services} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	return r, nil
+}
+
+func (r *Rig) redis(context.Context) (err error) {
+	dir := r.cfg.RedisDir
+	if dir == "" {
+		dir = r.Dir
+	}
+	if r.Redis, err = pipetest.OpenRedis(dir, pipetest.RedisOptions{AOF: "everysec"}); err != nil {
+		return err
+	}
+	if r.RedisProxy, err = pipetest.NewProxy(r.Redis.Nodes[0].Addr); err != nil {
+		return err
+	}
+	r.RedisAddr = r.RedisProxy.Listen
+	return nil
+}
+
+func (r *Rig) gateways(context.Context) (err error) {
+	r.Gateways, err = openGateways(r.Dir)
+	return err
+}
+
+func (r *Rig) topics(ctx context.Context) error {
+	c, err := stream.New(stream.Config{Brokers: r.Kafka.Brokers(), Prefix: r.Prefix}, zerolog.Nop(), clock.Clock{}, prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	replicas := 1
+	if len(r.Kafka.Nodes) >= 3 {
+		replicas = 3
+	}
+	return c.Apply(ctx, topic.WithDLQs(), partitions, replicas)
+}
+
+func (r *Rig) services(context.Context) (err error) {
+	if r.ports, err = pipetest.Ports(6); err != nil {
+		return err
+	}
+	policy := filepath.Join(r.Dir, "policy.yaml")
+	if err := os.WriteFile(policy, []byte(r.cfg.Policy), 0o600); err != nil {
+		return err
+	}
+	listen := fmt.Sprintf("127.0.0.1:%d", r.ports[5])
+	r.URL = "http://" + listen
+	r.Services["ingest"] = r.program("ingest", r.ports[0], "--listen", listen)
+	r.Services["enrich"] = r.program("enrich", r.ports[1], "--checkpoint", "5s")
+	r.Services["timing"] = r.program("timing", r.ports[2], "--checkpoint", "5s", "--policy", policy)
+	r.Services["dispatch"] = r.program("dispatch", r.ports[3])
+	if r.cfg.Second {
+		r.Services["timing-2"] = r.program("timing-2", r.ports[4], "--checkpoint", "5s", "--policy", policy)
+	}
+	for name, p := range r.Services {
+		if err := p.Start(strings.Fields(r.cfg.Env[base(name)])...); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.Services {
+		if err := Await(time.Minute, p.Ready); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restart starts a dead service again, without failpoints.
+func (r *Rig) Restart(name string) error {
+	var env []string
+	for _, e := range strings.Fields(r.cfg.Env[base(name)]) {
+		if !strings.HasPrefix(e, "KAIROS_FAILPOINTS=") {
+			env = append(env, e)
+		}
+	}
+	return r.Services[name].Start(env...)
+}
+
+// Stop kills the services.
+func (r *Rig) Stop() {
+	for _, p := range r.Services {
+		p.End(syscall.SIGKILL)
+	}
+}
+
+// Close ends everything but Kafka.
+func (r *Rig) Close() error {
+	r.Stop()
+	var err error
+	if r.Gateways != nil {
+		err = r.Gateways.Close()
+	}
+	if r.RedisProxy != nil {
+		r.RedisProxy.Stop()
+	}
+	if r.Redis != nil {
+		r.Redis.Close()
+	}
+	return err
+}
+
+func base(name string) string { return strings.TrimSuffix(name, "-2") }
+
+func join(list []string) string { return strings.Join(list, ",") }

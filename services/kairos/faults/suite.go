@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/services/kairos/faults/load"
+	"github.com/kairos-push/kairos/services/kairos/faults/rig"
+	"github.com/kairos-push/kairos/services/kairos/faults/verify"
+)
+
+// Result of one seed of one fault.
+type Result struct {
+	Fault   string         `json:"fault"`
+	Seed    uint64         `json:"seed"`
+	Control bool           `json:"control,omitzero"`
+	Report  *verify.Report `json:"report,omitempty"`
+	Broken  []string       `json:"broken,omitempty"` // gates
+	Error   string         `json:"error,omitempty"`  // of the suite itself
+}
+
+// OK says that gates held, or that they did not where a guard was off.
+func (r *Result) OK() bool { return r.Error == "" && (len(r.Broken) > 0) == r.Control }
+
+// suite runs rows. Kafka is shared by those that want as many nodes; each has topics of its own.
+type suite struct {
+	bin, dir string
+	clock    clock.Clock
+	kafka    *pipetest.Kafka
+	count    int
+}
+
+// run is one seed of one fault, from start to verdict.
+func (s *suite) run(ctx context.Context, f *Fault, seed uint64) Result {
+	res := Result{Fault: f.Name, Seed: seed, Control: f.Control}
+	var err error
+	if res.Report, err = s.play(ctx, f, seed); err != nil {
+		res.Error = err.Error()
+	}
+	if res.Report != nil {
+		res.Broken = f.Gate.Check(res.Report)
+	}
+	return res
+}
+
+func (s *suite) play(ctx context.Context, f *Fault, seed uint64) (_ *verify.Report, err error) {
+	if err := s.cluster(max(1, f.Nodes)); err != nil {
+		return nil, err
+	}
+	s.count++
+	rnd := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a run is to be repeatable
+	dir := filepath.Join(s.dir, fmt.Sprintf("%s-%d", f.Name, seed))
+	cfg := rig.Config{Bin: s.bin, Dir: dir, Prefix: fmt.Sprintf("f%d.", s.count), Env: map[string]string{}, Second: f.Second, Policy: policy}
+	for service, env := range f.Env {
+		if strings.Contains(env, "%d") {
+			env = fmt.Sprintf(env, 25+rnd.IntN(25))
+		}
+		cfg.Env[service] = env
+	}
+	if f.TmpFS != "" {
+		cfg.RedisDir = filepath.Join(dir, "tmpfs")
+		if err := os.MkdirAll(cfg.RedisDir, 0o750); err != nil {
+			return nil, err
+		}
+		if err := syscall.Mount("tmpfs", cfg.RedisDir, "tmpfs", 0, "size="+f.TmpFS); err != nil {
+			return nil, fmt.Errorf("a disk to fill needs root: %w", err)
+		}
+		defer func() { err = errors.Join(err, syscall.Unmount(cfg.RedisDir, 0)) }()
+	}
+	r, err := rig.Open(ctx, s.kafka, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return s.judge(ctx, f, &run{Context: ctx, Rig: r, rnd: rnd}, seed)
+}
+
+// judge runs load and fault side by side and waits until all has settled.
+func (s *suite) judge(ctx context.Context, f *Fault, r *run, seed uint64) (*verify.Report, error) {
+	cfg := load.Config{
+		Seed: seed, URL: r.URL, Brokers: r.Kafka.Brokers(), Prefix: r.Prefix, Log: filepath.Join(r.Dir, rig.AckedLog),
+		Users: 40, Messages: 150, Over: 15 * time.Second, Ahead: 12 * time.Second,
+	}
+	if f.Load != nil {
+		f.Load(&cfg)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	l, err := load.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	if err := l.Join(ctx); err != nil {
+		return nil, err
+	}
+	loaded := make(chan error, 1)
+	go func() { loaded <- l.Run(ctx) }()
+	since := s.clock.Now()
+	if f.Inject != nil {
+		r.pause(cfg.Over / 3)
+		if since, err = f.Inject(r); err != nil {
+			return nil, fmt.Errorf("fault: %w", err)
+		}
+	}
+	if err := <-loaded; err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return s.settle(ctx, r, since, cfg.Ahead+f.Gate.Recovery+15*time.Second)
+}
+
+// settle looks again and again until nothing is open, or time is up; then once more, for what comes late and twice.
+func (s *suite) settle(ctx context.Context, r *run, since time.Time, limit time.Duration) (*verify.Report, error) {
+	const quiet = 3 * time.Second
+	for begun := s.clock.Now(); ; {
+		rep, err := s.look(ctx, r, since)
+		if err != nil {
+			return nil, err
+		}
+		over := s.clock.Since(begun) > limit
+		if err := s.clock.Sleep(ctx, quiet); err != nil {
+			return rep, err
+		}
+		if rep.Settled() || over {
+			return s.look(ctx, r, since)
+		}
+	}
+}
+
+func (s *suite) look(ctx context.Context, r *run, since time.Time) (*verify.Report, error) {
+	acked, err := verify.ReadLog[verify.Entry](filepath.Join(r.Dir, rig.AckedLog))
+	if err != nil {
+		return nil, err
+	}
+	pushes, err := verify.ReadPushes(filepath.Join(r.Dir, rig.PushesLog))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := verify.Outcomes(ctx, r.Kafka.Brokers(), r.Prefix+"outcomes.v1")
+	if err != nil {
+		return nil, err
+	}
+	return verify.Judge(acked, pushes, rows, since), nil
+}
+
+// cluster gives Kafka so many nodes.
+func (s *suite) cluster(nodes int) (err error) {
+	if s.kafka != nil && len(s.kafka.Nodes) == nodes {
+		return nil
+	}
+	s.close()
+	dir := filepath.Join(s.dir, fmt.Sprintf("kafka-%d", nodes))
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	s.kafka, err = pipetest.OpenKafka(dir, pipetest.KafkaOptions{Nodes: nodes, Proxied: true})
+	return err
+}
+
+func (s *suite) close() {
+	if s.kafka != nil {
+		s.kafka.Close()
+		s.kafka = nil
+	}
+}

@@ -1,0 +1,96 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Outcomes reads the whole of an outcomes topic as it is now.
+func Outcomes(ctx context.Context, brokers []string, topic string) ([]Row, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	left, err := ends(ctx, cl, topic)
+	if err != nil {
+		return nil, err
+	}
+	var out []Row
+	for len(left) > 0 {
+		fetches := cl.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", topic, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			var row Row
+			if e := json.Unmarshal(r.Value, &row); e != nil && err == nil {
+				err = fmt.Errorf("%s/%d/%d: %w", topic, r.Partition, r.Offset, e)
+			}
+			out = append(out, row)
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ends are the ends of the partitions that hold something.
+func ends(ctx context.Context, cl *kgo.Client, topic string) (map[int32]int64, error) {
+	meta := kmsg.NewPtrMetadataRequest()
+	of := kmsg.NewMetadataRequestTopic()
+	of.Topic = kmsg.StringPtr(topic)
+	meta.Topics = append(meta.Topics, of)
+	layout, err := meta.RequestWith(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	ask := kmsg.NewListOffsetsRequestTopic()
+	ask.Topic = topic
+	for _, t := range layout.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return nil, fmt.Errorf("layout of %s: %w", topic, err)
+		}
+		for _, p := range t.Partitions {
+			part := kmsg.NewListOffsetsRequestTopicPartition()
+			part.Partition, part.Timestamp = p.Partition, -1 // the end
+			ask.Partitions = append(ask.Partitions, part)
+		}
+	}
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Topics = append(req.Topics, ask)
+	out := map[int32]int64{}
+	for _, shard := range cl.RequestSharded(ctx, req) {
+		if shard.Err != nil {
+			return nil, shard.Err
+		}
+		for _, t := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return nil, fmt.Errorf("end of %s/%d: %w", topic, p.Partition, err)
+				}
+				if p.Offset > 0 {
+					out[p.Partition] = p.Offset
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// Ends says whether a row of this type ends a message.
+func Ends(typ string) bool {
+	return slices.Contains([]string{
+		"sent", "expired", "cancelled", "suppressed", "superseded", "failed", "unknown", "control",
+	}, typ)
+}
