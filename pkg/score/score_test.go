@@ -134,10 +134,12 @@ func TestSnapshotsTravel(t *testing.T) {
 	m.Hashed = make([]float32, 1<<HashBits)
 	m.Hashed[0], m.Hashed[77], m.Hashed[1<<HashBits-1] = 0.5, -0.25, 1
 	m.Hashed[Slot("category", "news")] = 0.75
-	blob, err := m.Encode(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC))
+	blob, err := m.Encode(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), []byte("its own"))
 	require.NoError(t, err)
-	back, err := Parse(blob)
+	back, learner, err := ParseSnapshot(blob)
 	require.NoError(t, err)
+	require.NoError(t, m.Check())
+	require.Equal(t, "its own", string(learner))
 	require.Equal(t, m, back)
 	require.InDelta(t, 0.75, back.MessageOffset(&event.Message{Category: "news"}, "", ""), 1e-6)
 	require.Zero(t, back.CohortOffset("", 7))
@@ -163,8 +165,24 @@ func TestModelsThatCannotBeBelieved(t *testing.T) {
 	}
 }
 
+func TestCheckRefusesWhatParseWould(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []float64{math.NaN(), math.Inf(1), -20.5} {
+		m := Default()
+		m.Seen[DND] = bad
+		require.ErrorContains(t, m.Check(), "seen.dnd")
+		m = Default()
+		m.Open[Bias] = bad
+		require.ErrorContains(t, m.Check(), "open.bias")
+		m = Default()
+		m.Hashed = make([]float32, 1<<HashBits)
+		m.Hashed[7] = float32(bad)
+		require.ErrorContains(t, m.Check(), "hashed[7]")
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	blob, err := Default().Encode(time.Time{})
+	blob, err := Default().Encode(time.Time{}, nil)
 	require.NoError(f, err)
 	f.Add(blob)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -172,7 +190,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		blob, err := m.Encode(time.Time{})
+		blob, err := m.Encode(time.Time{}, nil)
 		require.NoError(t, err)
 		back, err := Parse(blob)
 		require.NoError(t, err)

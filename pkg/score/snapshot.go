@@ -24,13 +24,16 @@ type snapshot struct {
 	// Hashed lists the weights that are not 0: for each, the distance of its slot to the one before as uvarint, and
 	// the weight as little-endian float32.
 	Hashed []byte `json:"hashed,omitzero"`
+	// Learner is what learn needs to go on from here; nobody else looks into it.
+	Learner []byte `json:"learner,omitzero"`
 }
 
-// Encode writes the model as a record of the models topic. Weights of 0 are left out.
-func (m *Model) Encode(createdAt time.Time) ([]byte, error) {
+// Encode writes the model as a record of the models topic, with what its learner wants to find again. Weights of 0 are left
+// out. The same model gives the same bytes.
+func (m *Model) Encode(createdAt time.Time, learner []byte) ([]byte, error) {
 	s := snapshot{
 		Version: m.Version, CreatedAt: createdAt, Seen: m.Seen.byName(), Open: m.Open.byName(),
-		UnlockMoments: m.UnlockMoments[:], AppMoments: m.AppMoments[:],
+		UnlockMoments: m.UnlockMoments[:], AppMoments: m.AppMoments[:], Learner: learner,
 	}
 	next := 0
 	for slot, w := range m.Hashed {
@@ -46,22 +49,56 @@ func (m *Model) Encode(createdAt time.Time) ([]byte, error) {
 // Parse reads a snapshot. It refuses an unknown feature, a weight that is not finite or beyond ±20, and shares that are no
 // distribution: the caller then keeps the model it has.
 func Parse(data []byte) (*Model, error) {
+	m, _, err := ParseSnapshot(data)
+	return m, err
+}
+
+// ParseSnapshot is Parse, with what the learner put there.
+func ParseSnapshot(data []byte) (*Model, []byte, error) {
 	var s snapshot
 	if err := event.Decode(data, &s); err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		return nil, nil, fmt.Errorf("model: %w", err)
 	}
 	m := &Model{Version: s.Version}
 	if s.Version == "" {
-		return nil, errors.New("model: version: is required")
+		return nil, nil, errors.New("model: version: is required")
 	}
 	if err := errors.Join(
 		m.Seen.set("seen", s.Seen), m.Open.set("open", s.Open),
 		shares("unlock_moments", s.UnlockMoments, &m.UnlockMoments), shares("app_moments", s.AppMoments, &m.AppMoments),
 		m.unpack(s.Hashed),
 	); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return m, nil
+	return m, s.Learner, nil
+}
+
+// Check says why the model cannot be believed: the rules of Parse, before it is written.
+func (m *Model) Check() error {
+	var errs []error
+	for _, w := range []struct {
+		field   string
+		weights *Weights
+	}{{"seen", &m.Seen}, {"open", &m.Open}} {
+		for f, v := range w.weights {
+			if !trusted(v) {
+				errs = append(errs, distrust(w.field+"."+names[f], v))
+			}
+		}
+	}
+	for slot, v := range m.Hashed {
+		if !trusted(float64(v)) {
+			errs = append(errs, distrust(fmt.Sprintf("hashed[%d]", slot), float64(v)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// trusted says no to NaN as well.
+func trusted(v float64) bool { return math.Abs(v) <= maxWeight }
+
+func distrust(name string, v float64) error {
+	return fmt.Errorf("model: %s: want a weight within ±%d, got %v", name, maxWeight, v)
 }
 
 func (w *Weights) byName() map[string]float64 {
@@ -80,8 +117,8 @@ func (w *Weights) set(field string, from map[string]float64) error {
 		if !ok {
 			return fmt.Errorf("model: %s: unknown feature %q", field, name)
 		}
-		if math.IsNaN(v) || math.Abs(v) > maxWeight {
-			return fmt.Errorf("model: %s.%s: want a weight within ±%d, got %v", field, name, maxWeight, v)
+		if !trusted(v) {
+			return distrust(field+"."+name, v)
 		}
 		w[f] = v
 	}
@@ -120,8 +157,8 @@ func (m *Model) unpack(packed []byte) error {
 			return fmt.Errorf("model: hashed: slot %d is beyond %d", slot, 1<<HashBits-1)
 		}
 		w := math.Float32frombits(binary.LittleEndian.Uint32(packed[n:]))
-		if !(math.Abs(float64(w)) <= maxWeight) {
-			return fmt.Errorf("model: hashed[%d]: want a weight within ±%d, got %v", slot, maxWeight, w)
+		if !trusted(float64(w)) {
+			return distrust(fmt.Sprintf("hashed[%d]", slot), float64(w))
 		}
 		m.Hashed[slot] = w
 		packed = packed[n+4:]
