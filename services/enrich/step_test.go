@@ -320,8 +320,10 @@ func TestUserRecordsMerge(t *testing.T) {
 	t.Parallel()
 	user := func(u event.User) *event.Fact { return fact(t0, &u) }
 	p, _ := feed(&profile.Profile{},
-		user(event.User{OptedOutCategories: []string{"news"}, QuietHours: &event.Window{Start: 1, End: 2}, Cohort: "a",
-			Attributes: event.Object(`{"cart":"open","n":1,"deep":{"x":null}}`)}),
+		user(event.User{
+			OptedOutCategories: []string{"news"}, QuietHours: &event.Window{Start: 1, End: 2}, Cohort: "a",
+			Attributes: event.Object(`{"cart":"open","n":1,"deep":{"x":null}}`),
+		}),
 		user(event.User{Attributes: event.Object(`{"n":null,"cart":"paid","new":[1]}`)}))
 	require.JSONEq(t, `{"cart":"paid","deep":{"x":null},"new":[1]}`, string(p.Attributes))
 	require.Equal(t, []string{"news"}, p.OptedOut)
