@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -86,80 +85,6 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 	return err
 }
 
-// prepare makes sure that Redis knows what has been sent: a mark that is missing or behind the commit says that it
-// was lost, or is an old copy.
-func (o *owned) prepare(ctx context.Context) error {
-	committed := o.wm.mark()
-	marks, err := o.d.store.marks(ctx, o.buckets)
-	if err != nil {
-		return err
-	}
-	for _, m := range marks {
-		if m < committed || m < 0 {
-			return o.rebuild(ctx)
-		}
-	}
-	o.mark.Store(committed)
-	return nil
-}
-
-// rebuild restores the send records from the outcomes that dispatch has published.
-func (o *owned) rebuild(ctx context.Context) error {
-	begun := o.d.clock.Now()
-	ranges, err := o.d.kafka.Offsets(ctx, topic.Outcomes)
-	if err != nil {
-		return err
-	}
-	starts, err := o.d.kafka.OffsetsAt(ctx, topic.Outcomes, begun.Add(-o.d.cfg.Window))
-	if err != nil {
-		return err
-	}
-	n := 0
-	err = o.d.kafka.Read(ctx, topic.Outcomes, o.p.ID, starts[o.p.ID], ranges[o.p.ID].High, func(recs []stream.Record) error {
-		var list []known
-		for i := range recs {
-			var row event.Outcome
-			if event.Decode(recs[i].Value, &row) != nil {
-				continue // nothing that dispatch has written
-			}
-			if k, ok := endOf(&row, o.d.cfg.Window); ok {
-				list = append(list, k)
-			}
-		}
-		n += len(list)
-		return o.d.store.restore(ctx, list)
-	})
-	if err != nil {
-		return fmt.Errorf("dispatch: rebuild send records: %w", err)
-	}
-	o.mu.Lock()
-	mark := o.wm.mark()
-	o.mu.Unlock()
-	if err := o.d.store.setMarks(ctx, o.buckets, mark); err != nil {
-		return err
-	}
-	o.mark.Store(mark)
-	o.d.log.Info().Int("partition", o.p.ID).Int("records", n).Dur("took_ms", o.d.clock.Since(begun)).Msg("send_records_rebuilt")
-	return nil
-}
-
-// lose begins a rebuild, unless one is going on.
-func (o *owned) lose() {
-	if !o.rebuilding.CompareAndSwap(false, true) {
-		return
-	}
-	if !o.enter() {
-		return
-	}
-	go func() {
-		defer o.leave()
-		defer o.rebuilding.Store(false)
-		if err := o.rebuild(o.ctx); err != nil && o.ctx.Err() == nil {
-			o.d.log.Error().Err(err).Int("partition", o.p.ID).Msg("rebuild_failed")
-		}
-	}()
-}
-
 func (o *owned) written() int64 { return o.mark.Load() }
 
 // read goes through the log.
@@ -221,91 +146,6 @@ func (o *owned) take(ctx context.Context, r *stream.Record) error {
 		o.wm.passed(r.Offset)
 	}
 	return nil
-}
-
-// backlogLoop reads what was passed over.
-func (o *owned) backlogLoop(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-o.more:
-		}
-		for {
-			o.mu.Lock()
-			from, to := o.behind, o.wm.next
-			o.mu.Unlock()
-			err := o.d.kafka.Read(ctx, topic.Releases, o.p.ID, from, to, func(recs []stream.Record) error {
-				for i := range recs {
-					if err := o.retake(ctx, &recs[i]); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			if o.caughtUp(to) {
-				break
-			}
-		}
-	}
-}
-
-// retake admits a release of the backlog as soon as there is room.
-func (o *owned) retake(ctx context.Context, r *stream.Record) error {
-	rel, err := readRelease(r)
-	if err == nil && LaneOf(&rel.Message) == Bulk && !o.wasTaken(rel.ReleaseID, r.Offset) {
-		if !o.d.windows[Bulk].wait(ctx, rel.AppID) {
-			return context.Cause(ctx)
-		}
-		o.admit(r, rel, Bulk)
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.behind != r.Offset { // the hold of the watermark moves on
-		o.wm.done(o.behind)
-	}
-	o.behind = r.Offset + 1
-	o.wm.begin(o.behind)
-	if l := o.liveAt(rel, r.Offset); l == nil || l.parked {
-		o.wm.done(r.Offset)
-	}
-	return nil
-}
-
-// liveAt is the release that is being worked on as read at an offset; o.mu is held.
-func (o *owned) liveAt(rel *event.Release, offset int64) *live {
-	if rel == nil {
-		return nil
-	}
-	if l := o.byID[rel.ReleaseID]; l != nil && l.offset == offset {
-		return l
-	}
-	return nil
-}
-
-func (o *owned) wasTaken(releaseID string, offset int64) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	was := o.taken[offset] || o.byID[releaseID] != nil
-	delete(o.taken, offset)
-	return was
-}
-
-// caughtUp ends the backlog if the reader has passed nothing over since.
-func (o *owned) caughtUp(to int64) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.wm.next > to {
-		return false
-	}
-	o.wm.done(o.behind)
-	o.behind = -1
-	clear(o.apps)
-	clear(o.taken)
-	return true
 }
 
 func (o *owned) passed(offset int64) {

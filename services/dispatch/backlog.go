@@ -1,0 +1,94 @@
+package dispatch
+
+import (
+	"context"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+// backlogLoop reads what was passed over.
+func (o *owned) backlogLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.more:
+		}
+		for {
+			o.mu.Lock()
+			from, to := o.behind, o.wm.next
+			o.mu.Unlock()
+			err := o.d.kafka.Read(ctx, topic.Releases, o.p.ID, from, to, func(recs []stream.Record) error {
+				for i := range recs {
+					if err := o.retake(ctx, &recs[i]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if o.caughtUp(to) {
+				break
+			}
+		}
+	}
+}
+
+// retake admits a release of the backlog as soon as there is room.
+func (o *owned) retake(ctx context.Context, r *stream.Record) error {
+	rel, err := readRelease(r)
+	if err == nil && LaneOf(&rel.Message) == Bulk && !o.wasTaken(rel.ReleaseID, r.Offset) {
+		if !o.d.windows[Bulk].wait(ctx, rel.AppID) {
+			return context.Cause(ctx)
+		}
+		o.admit(r, rel, Bulk)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.behind != r.Offset { // the hold of the watermark moves on
+		o.wm.done(o.behind)
+	}
+	o.behind = r.Offset + 1
+	o.wm.begin(o.behind)
+	if l := o.liveAt(rel, r.Offset); l == nil || l.parked {
+		o.wm.done(r.Offset)
+	}
+	return nil
+}
+
+// liveAt is the release that is being worked on as read at an offset; o.mu is held.
+func (o *owned) liveAt(rel *event.Release, offset int64) *live {
+	if rel == nil {
+		return nil
+	}
+	if l := o.byID[rel.ReleaseID]; l != nil && l.offset == offset {
+		return l
+	}
+	return nil
+}
+
+func (o *owned) wasTaken(releaseID string, offset int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	was := o.taken[offset] || o.byID[releaseID] != nil
+	delete(o.taken, offset)
+	return was
+}
+
+// caughtUp ends the backlog if the reader has passed nothing over since.
+func (o *owned) caughtUp(to int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.wm.next > to {
+		return false
+	}
+	o.wm.done(o.behind)
+	o.behind = -1
+	clear(o.apps)
+	clear(o.taken)
+	return true
+}

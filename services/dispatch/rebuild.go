@@ -1,0 +1,84 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+)
+
+// prepare makes sure that Redis knows what has been sent: a mark that is missing or behind the commit says that it
+// was lost, or is an old copy.
+func (o *owned) prepare(ctx context.Context) error {
+	committed := o.wm.mark()
+	marks, err := o.d.store.marks(ctx, o.buckets)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		if m < committed || m < 0 {
+			return o.rebuild(ctx)
+		}
+	}
+	o.mark.Store(committed)
+	return nil
+}
+
+// rebuild restores the send records from the outcomes that dispatch has published.
+func (o *owned) rebuild(ctx context.Context) error {
+	begun := o.d.clock.Now()
+	ranges, err := o.d.kafka.Offsets(ctx, topic.Outcomes)
+	if err != nil {
+		return err
+	}
+	starts, err := o.d.kafka.OffsetsAt(ctx, topic.Outcomes, begun.Add(-o.d.cfg.Window))
+	if err != nil {
+		return err
+	}
+	n := 0
+	err = o.d.kafka.Read(ctx, topic.Outcomes, o.p.ID, starts[o.p.ID], ranges[o.p.ID].High, func(recs []stream.Record) error {
+		var list []known
+		for i := range recs {
+			var row event.Outcome
+			if event.Decode(recs[i].Value, &row) != nil {
+				continue // nothing that dispatch has written
+			}
+			if k, ok := endOf(&row, o.d.cfg.Window); ok {
+				list = append(list, k)
+			}
+		}
+		n += len(list)
+		return o.d.store.restore(ctx, list)
+	})
+	if err != nil {
+		return fmt.Errorf("dispatch: rebuild send records: %w", err)
+	}
+	o.mu.Lock()
+	mark := o.wm.mark()
+	o.mu.Unlock()
+	if err := o.d.store.setMarks(ctx, o.buckets, mark); err != nil {
+		return err
+	}
+	o.mark.Store(mark)
+	o.d.log.Info().Int("partition", o.p.ID).Int("records", n).Dur("took_ms", o.d.clock.Since(begun)).Msg("send_records_rebuilt")
+	return nil
+}
+
+// lose begins a rebuild, unless one is going on.
+func (o *owned) lose() {
+	if !o.rebuilding.CompareAndSwap(false, true) {
+		return
+	}
+	if !o.enter() {
+		return
+	}
+	go func() {
+		defer o.leave()
+		defer o.rebuilding.Store(false)
+		if err := o.rebuild(o.ctx); err != nil && o.ctx.Err() == nil {
+			o.d.log.Error().Err(err).Int("partition", o.p.ID).Msg("rebuild_failed")
+		}
+	}()
+}
