@@ -28,9 +28,4 @@ func (c *cache[V]) put(key string, v V) {
 	}
 }
 
-func (c *cache[V]) drop(key string) {
-	delete(c.young, key)
-	delete(c.old, key)
-}
-
 func (c *cache[V]) len() int { return len(c.young) + len(c.old) }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/topic"
 )
 
 // The tests here are single schedules of the model, one for each guarantee, so that each is seen to be needed.
@@ -99,10 +101,7 @@ func lateCancel(w *world, user string) {
 	a := w.newest
 	w.produce(user, order{Item: "i", Due: time.Now().Add(time.Second).UnixMilli()})
 	w.drive(a, w.committedTo(1))
-	w.run(1500 * time.Millisecond)
-	w.mu.Lock()
-	w.free = false
-	w.mu.Unlock()
+	w.rest(1500 * time.Millisecond)
 	w.lose(false)
 	w.produce(user, order{Item: "i", Cancel: true})
 }
@@ -116,10 +115,7 @@ func wentBack(w *world, user string) {
 	w.produce(user, order{Item: "i", Due: time.Now().Add(4 * time.Second).UnixMilli()})
 	w.drive(w.newest, w.committedTo(1))
 	w.save()
-	w.run(5 * time.Second)
-	w.mu.Lock()
-	w.free = false
-	w.mu.Unlock()
+	w.rest(5 * time.Second)
 	w.kill(w.newest)
 	w.lose(true)
 	w.produce(user, order{Item: "i", Cancel: true})
@@ -128,4 +124,65 @@ func wentBack(w *world, user string) {
 
 func TestARedisThatWentBackIsNoticedByTheDecisionsInKafka(t *testing.T) {
 	require.NoError(t, scripted(t, wentBack))
+}
+
+// handedOver: a process dies between two checkpoints; the next one writes a checkpoint; Redis is emptied.
+func handedOver(w *world, user string) {
+	w.produce(user, order{Item: "i", Due: time.Now().Add(30 * time.Second).UnixMilli()})
+	w.drive(w.newest, w.committedTo(1))
+	w.kill(w.newest)
+	w.begin()
+	w.produce(usersIn(thePartition, thePartitions, 2)[1], order{Item: "j", Due: time.Now().Add(30 * time.Second).UnixMilli()})
+	w.rest(10 * time.Second)
+	w.lose(false)
+}
+
+func TestTheNextOwnerJournalsWhatTheLastOneChanged(t *testing.T) {
+	require.NoError(t, scripted(t, handedOver))
+}
+
+// oldJournal: a process freezes with a state on its way to the journal; the next owner changes the user and writes its
+// checkpoint; then the old state comes to the log.
+func oldJournal(w *world, user string) {
+	zombie := w.newest
+	w.produce(user, order{Item: "i", Due: time.Now().Add(time.Minute).UnixMilli()})
+	w.drive(zombie, w.at(zombie, "publish "+topic.Holds.Name))
+	w.begin()
+	w.produce(user, order{Item: "j", Due: time.Now().Add(time.Minute).UnixMilli()})
+	checkpoints := func() (n int) {
+		for _, r := range w.slice(topic.Holds.Name, 0, 1000) {
+			if string(r.Key) == checkpointKey(thePartition) {
+				n++
+			}
+		}
+		return n
+	}
+	w.drive(w.newest, func() bool { return checkpoints() == 1 })
+	w.step(zombie, carryOut)
+	w.kill(zombie)
+}
+
+func TestARebuildTakesTheNewerOfTwoOwnersRecords(t *testing.T) {
+	require.NoError(t, scripted(t, func(w *world, user string) {
+		oldJournal(w, user)
+		w.lose(false)
+	}))
+}
+
+func TestACheckpointRepairsTheJournalBeforeCompaction(t *testing.T) {
+	require.NoError(t, scripted(t, func(w *world, user string) {
+		oldJournal(w, user)
+		w.produce(usersIn(thePartition, thePartitions, 2)[1], order{Item: "k", Due: time.Now().Add(time.Minute).UnixMilli()})
+		w.rest(2 * compactionLag)
+		w.compact()
+		w.lose(false)
+	}))
+}
+
+// rest lets all processes do as they please for a time, and then waits for the schedule again.
+func (w *world) rest(d time.Duration) {
+	w.run(d)
+	w.mu.Lock()
+	w.free = false
+	w.mu.Unlock()
 }
