@@ -28,6 +28,7 @@ import (
 
 type command struct {
 	Run      runCommand      `cmd:"" default:"withargs" help:"Run rows of the fault table."`
+	Rebuild  rebuildCommand  `cmd:"" help:"Measure how long Redis takes to come back when all of it is gone."`
 	Gateways gatewaysCommand `cmd:"" hidden:"" help:"Serve as the providers; the suite starts this."`
 }
 

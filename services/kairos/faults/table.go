@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,7 +26,15 @@ func kills() []Fault {
 		out = append(out, Fault{Name: "kill-" + s, Quick: true, Gate: strict, Inject: kill(s)})
 	}
 	return append(out,
-		Fault{Name: "kill-dispatch", Quick: true, Gate: destroys, Inject: kill("dispatch")},
+		Fault{Name: "kill-dispatch", Quick: true, Gate: destroys, Inject: func(r *run) (time.Time, error) {
+			// Attempts take a while, so that some are under way.
+			if err := r.Gateways.Add(sandbox.Rule{Latency: time.Second}); err != nil {
+				return time.Time{}, err
+			}
+			r.pause(2 * time.Second)
+			at, err := kill("dispatch")(r)
+			return at, errors.Join(err, r.Gateways.Reset())
+		}},
 		Fault{Name: "zombie-timing", Gate: strict, Second: true, Load: zombieLoad, Inject: freeze("timing")},
 		Fault{Name: "zombie-enrich", Gate: strict, Inject: freeze("enrich")},
 		Fault{Name: "zombie-dispatch", Gate: destroys, Inject: freeze("dispatch")},
