@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
+	"github.com/kairos-push/kairos/pkg/service"
+	"github.com/kairos-push/kairos/services/kairos/cli"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
 	"github.com/kairos-push/kairos/services/timing"
 	"github.com/kairos-push/kairos/services/timing/policy"
@@ -25,30 +26,30 @@ type Cmd struct {
 	Hold   time.Duration `help:"From a message's arrival to its deadline." default:"4h"`
 	Regime []string      `help:"Only these regimes (live, own-app, no-live, cold, shifts, many-senders, flaky)." placeholder:"NAME"`
 	Seed   uint64        `help:"Another seed is another population." default:"1"`
-	Policy string        `help:"Policy file of \"ours\". Default: the built-in policy, without exploration." type:"existingfile" placeholder:"FILE"`
+	Policy string        `help:"Policy file of \"ours\". Default: the built-in policy, without exploration." placeholder:"FILE"`
 	HTML   string        `name:"html" help:"Also write a self-contained report with plots." placeholder:"FILE"`
 	Quick  bool          `help:"A tenth of the people and half of the days: a look, not a result."`
 }
 
 // Run simulates and prints.
-func (c *Cmd) Run(ctx context.Context) error {
+func (c *Cmd) Run(ctx context.Context, o *cli.IO) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
 	}
-	if term.IsTerminal(int(os.Stderr.Fd())) { //nolint:gosec // a file descriptor
-		bar := progressbar.NewOptions(1000, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(),
-			progressbar.OptionSetDescription("simulating"), progressbar.OptionShowElapsedTimeOnFinish())
+	if service.IsTerminal(o.Err) {
+		bar := progressbar.NewOptions(1000, progressbar.OptionSetWriter(o.Err), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetDescription("simulating"))
 		cfg.Progress = func(done float64) { _ = bar.Set(int(done * 1000)) }
 	}
 	results, err := Run(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if err := Print(os.Stdout, results); err != nil {
+	if err := Print(o.Out, results); err != nil {
 		return err
 	}
-	fmt.Printf("\n%d people a regime, %d days after %d of warm-up, seed %d. Brackets: 95 %% intervals, people resampled.\n",
+	o.Printf("\n%d people a regime, %d days after %d of warm-up, seed %d. Brackets: 95 %% intervals, people resampled.\n",
 		cfg.People, cfg.Days, cfg.Warmup, cfg.Seed)
 	if c.HTML == "" {
 		return nil

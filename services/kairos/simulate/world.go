@@ -64,11 +64,12 @@ func run(params *population.Params, r Regime, p *person, seed uint64, from time.
 		}
 	})
 	life, messages := p.life, p.messages
+	now := time.Duration(0)
 	for {
 		const never = time.Duration(1<<63 - 1)
 		due, atReport, atMessage := never, never, never
 		if t, ok := s.due(); ok {
-			due = t
+			due = max(t, now) // what became due in hindsight is due now
 		}
 		own := len(life) > 0 && (len(later) == 0 || life[0].Arrives <= later[0].Arrives)
 		if own {
@@ -79,7 +80,9 @@ func run(params *population.Params, r Regime, p *person, seed uint64, from time.
 		if len(messages) > 0 {
 			atMessage = messages[0].At
 		}
-		switch next := min(due, atReport, atMessage); {
+		next := min(due, atReport, atMessage)
+		now = max(now, next)
+		switch {
 		case next == never, len(messages) == 0 && len(settled) == len(p.messages), muted:
 			c.finish(p.messages, settled, from)
 			return c
