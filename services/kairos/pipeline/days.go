@@ -28,8 +28,8 @@ func (s *Story) At(local string, records ...func() any) *Story {
 func (s *Story) Between(from, to, id, typ string) event.Outcome {
 	s.TB.Helper()
 	row := s.Await(id, typ)
-	require.False(s.TB, row.OccurredAt.Before(s.Time(from)), "%s %s at %s, before %s", id, typ, row.OccurredAt.In(s.zone()), from)
-	require.False(s.TB, row.OccurredAt.After(s.Time(to)), "%s %s at %s, after %s", id, typ, row.OccurredAt.In(s.zone()), to)
+	require.False(s.TB, row.OccurredAt.Before(s.Time(from)), "%s %s at %s, before %s", id, typ, row.OccurredAt.In(s.Location()), from)
+	require.False(s.TB, row.OccurredAt.After(s.Time(to)), "%s %s at %s, after %s", id, typ, row.OccurredAt.In(s.Location()), to)
 	return row
 }
 
@@ -40,14 +40,15 @@ func (s *Story) Time(local string) time.Time {
 		local += ":00"
 	}
 	if !strings.Contains(local, "-") {
-		local = s.Now().In(s.zone()).Format("2006-01-02 ") + local
+		local = s.Now().In(s.Location()).Format("2006-01-02 ") + local
 	}
-	at, err := time.ParseInLocation("2006-01-02 15:04:05", local, s.zone())
+	at, err := time.ParseInLocation("2006-01-02 15:04:05", local, s.Location())
 	require.NoError(s.TB, err)
 	return at
 }
 
-func (s *Story) zone() *time.Location {
+// Location is Zone.
+func (s *Story) Location() *time.Location {
 	s.TB.Helper()
 	loc, err := time.LoadLocation(Zone)
 	require.NoError(s.TB, err)

@@ -1,24 +1,248 @@
 package pipeline_test
 
 import (
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/topic"
+	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 	"github.com/kairos-push/kairos/services/kairos/pipeline"
 )
 
-var _ = time.Second
-
-// stories are told on every backend. None needs a moment that is further away than a few seconds.
-var stories = []struct {
+type story struct {
 	name string
 	tell func(*pipeline.Story)
-}{
+}
+
+// stories are told on every backend. None needs a moment that is further away than a few seconds.
+var stories = []story{
 	{"now", func(s *pipeline.Story) {
 		s.Say(s.Phone("phone"), s.Message("m"))
-		s.Expect("m", "accepted", "released now", "sent").Stands("m", "sent")
+		s.Expect("m", "accepted", "released now", "sent").Stands("m", event.OutcomeSent)
 		require.Len(s, s.Pushes("m"), 1)
 		require.Equal(s, s.Address("phone"), s.Pushes("m")[0].Address)
 	}},
+	{"now, on every kind of device", func(s *pipeline.Story) {
+		s.Say(s.Phone("iphone"), s.Android("android"), s.Browser("browser"))
+		s.Say(s.Message("m", func(m *event.Message) { m.Devices = event.DevicesAll }))
+		s.Expect("m", "accepted", "released now", "sent", "sent", "sent")
+		gateways := map[string]bool{}
+		for _, p := range s.Pushes("m") {
+			gateways[p.Gateway] = true
+		}
+		require.Equal(s, map[string]bool{sandbox.APNs: true, sandbox.FCM: true, sandbox.WebPush: true}, gateways)
+	}},
+	{"at", func(s *pipeline.Story) {
+		at := s.In(2 * time.Second).Truncate(time.Millisecond)
+		s.Say(s.Phone("phone"), s.Message("m", func(m *event.Message) { m.Timing, m.SendAt = event.TimingAt, at }))
+		s.Expect("m", "accepted", "held not_before", "released at", "sent")
+		released := s.Await("m", event.OutcomeReleased)
+		require.False(s, released.OccurredAt.Before(at), "released at %s, asked for %s", released.OccurredAt, at)
+		require.Less(s, released.OccurredAt.Sub(at), punctual)
+		require.GreaterOrEqual(s, released.HoldMS, int64(1000))
+	}},
+	{"best moment, which is now", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Shows("phone", event.SignalUnlocked, s.In(-150*time.Second)))
+		s.Say(s.Message("m", best))
+		s.Expect("m", "accepted", "released moment", "sent")
+		d := s.Topics.Decisions(s.User, "m")
+		require.Len(s, d, 1)
+		require.GreaterOrEqual(s, d[0].Score, d[0].ValueOfWaiting)
+		require.Contains(s, d[0].Why, "the phone is in use")
+	}},
+	{"best moment, which comes with an unlock", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Shows("phone", event.SignalLocked, s.In(-10*time.Minute)), s.Message("m", best))
+		s.Expect("m", "accepted", "held moment")
+		s.Say(s.Shows("phone", event.SignalUnlocked, s.In(-150*time.Second)))
+		s.Expect("m", "accepted", "held moment", "released moment", "sent")
+		d := s.Topics.Decisions(s.User, "m")
+		require.Equal(s, event.ActionHold, d[0].Action)
+		require.Equal(s, "signal", d[len(d)-1].Trigger)
+	}},
+	{"cancel while it is held", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Message("m", later(s)))
+		s.Expect("m", "accepted", "held not_before").Stands("m", event.OutcomeHeld)
+		s.Say(s.Cancel("m"), s.Cancel("m"))
+		s.Expect("m", "accepted", "held not_before", "cancelled cancel").Stands("m", event.OutcomeCancelled)
+		require.Empty(s, s.Pushes("m"))
+	}},
+	{"cancel before its message", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Cancel("m"), s.Message("m"))
+		s.Expect("m", "accepted", "cancelled cancel")
+		require.Empty(s, s.Pushes("m"))
+	}},
+	{"cancel by key", func(s *pipeline.Story) {
+		cart := func(m *event.Message) { m.CancelKey = "cart" }
+		s.Say(s.Phone("phone"), s.Message("a", later(s), cart), s.Message("b", later(s), cart), s.Message("c", later(s)))
+		s.Say(event.Cancel{Type: "cancel", UserID: s.User, CancelKey: "cart"})
+		s.Expect("a", "accepted", "held not_before", "cancelled cancel")
+		s.Expect("b", "accepted", "held not_before", "cancelled cancel")
+		s.Expect("c", "accepted", "held not_before")
+	}},
+	{"cancel after the release", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Message("m"))
+		s.Await("m", event.OutcomeSent)
+		s.Say(s.Cancel("m"), s.Message("next", later(s)))
+		s.Await("next", event.OutcomeHeld)
+		s.Expect("m", "accepted", "released now", "sent")
+	}},
+	{"cancel on an event", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Message("m", later(s), func(m *event.Message) { m.CancelOn = []string{"purchase"} }))
+		s.Say(s.Did("screen_viewed"), s.Did("purchase"))
+		s.Expect("m", "accepted", "held not_before", "cancelled event:purchase")
+	}},
+	{"revision", func(s *pipeline.Story) {
+		text := func(n int, body string) func(*event.Message) {
+			return func(m *event.Message) { m.Revision, m.Body = n, body }
+		}
+		s.Say(s.Phone("phone"), s.Message("m", later(s), text(1, "old")))
+		s.Say(s.Message("m", text(3, "new")), s.Message("m", text(2, "stale")))
+		s.Expect("m", "accepted", "held not_before", "held revised", "released now", "sent")
+		require.Equal(s, 3, s.Await("m", event.OutcomeSent).Revision)
+		require.Len(s, s.Pushes("m"), 1)
+		require.Contains(s, string(s.Pushes("m")[0].Payload), `"new"`)
+	}},
+	{"collapse", func(s *pipeline.Story) {
+		score := func(m *event.Message) { m.CollapseKey = "score" }
+		s.Say(s.Phone("phone"), s.Message("1:0", later(s), score), s.Message("1:1", score))
+		s.Expect("1:0", "accepted", "held not_before", "superseded 1:1")
+		s.Expect("1:1", "accepted", "released now", "sent")
+		require.Equal(s, "score", s.Pushes("1:1")[0].Collapse)
+	}},
+	{"quiet hours", func(s *pipeline.Story) {
+		local := s.Now().In(s.Location())
+		minute := event.LocalTime(60*local.Hour() + local.Minute())
+		around := func(from, to int) *event.Window {
+			day := event.LocalTime(24 * 60)
+			return &event.Window{Start: (minute + event.LocalTime(from) + day) % day, End: (minute + event.LocalTime(to) + day) % day}
+		}
+		s.Say(s.Phone("phone"), event.User{UserID: s.User, QuietHours: around(-60, 60)})
+		s.Say(s.Message("m"), s.Message("loud", func(m *event.Message) { m.QuietHours = event.QuietBypass }))
+		s.Expect("loud", "accepted", "released now", "sent")
+		s.Expect("m", "accepted", "held quiet_hours")
+		require.Equal(s, []string{"quiet_hours"}, s.Topics.Decisions(s.User, "m")[0].Gates)
+		s.Say(s.Message("drop", deadline(s, 1500*time.Millisecond), drop))
+		s.Expect("drop", "accepted", "held quiet_hours", "expired quiet_hours")
+		// The person sleeps at other times; what is left to wait for is the gap to the one that was sent.
+		s.Say(event.User{UserID: s.User, QuietHours: around(300, 360)})
+		s.Say(s.Message("urgent", func(m *event.Message) { m.Priority = event.Critical }))
+		s.Expect("urgent", "accepted", "released now", "sent")
+		d := s.Topics.Decisions(s.User, "m")
+		require.Equal(s, []string{"minimum_gap"}, d[len(d)-1].Gates)
+	}},
+	{"deadline", func(s *pipeline.Story) {
+		unmet := func(m *event.Message) { m.Precondition = "attributes.cart == 'open'" }
+		s.Say(s.Phone("phone"), s.Message("past", func(m *event.Message) { m.Deadline = s.In(-time.Minute) }))
+		s.Expect("past", "accepted", "expired deadline")
+		s.Say(s.Message("send", unmet, deadline(s, 2*time.Second)), s.Message("drop", unmet, drop, deadline(s, 2*time.Second)))
+		s.Expect("drop", "accepted", "held precondition_unknown", "expired precondition_unknown")
+		s.Await("send", event.OutcomeSent)
+		require.Equal(s, "deadline", s.Await("send", event.OutcomeReleased).Reason)
+	}},
+	{"precondition", func(s *pipeline.Story) {
+		open := func(m *event.Message) { m.Precondition = "attributes.cart == 'open'" }
+		cart := func(state string) event.User {
+			return event.User{UserID: s.User, Attributes: event.Object(`{"cart":"` + state + `"}`)}
+		}
+		s.Say(s.Phone("phone"), s.Message("m", open), cart("empty"))
+		s.Expect("m", "accepted", "held precondition_unknown")
+		s.Say(cart("open"))
+		s.Expect("m", "accepted", "held precondition_unknown", "released now", "sent")
+	}},
+	{"duplicates", func(s *pipeline.Story) {
+		m, opened := s.Message("m"), s.Did("app_opened")
+		s.Say(s.Phone("phone"), opened, m, opened, m)
+		s.Await("m", event.OutcomeSent)
+		s.Say(m, s.Cancel("m"), m, s.Message("last", later(s)))
+		s.Await("last", event.OutcomeHeld)
+		s.Expect("m", "accepted", "released now", "sent")
+		require.Len(s, s.Pushes("m"), 1)
+	}},
+	{"poison", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"))
+		for _, value := range []string{
+			"{not json", "\xff\xfe", `[]`, `{"message_id":"m"}`, `{"message_id":"odd","user_id":"` + s.User + `","colour":"red"}`,
+			strings.Repeat("[", 10_000), `{"message_id":"big","user_id":"` + s.User + `","body":"` + strings.Repeat("x", 70_000) + `"}`,
+		} {
+			s.Write(topic.InMessages, []byte(value))
+		}
+		s.Say(s.Message("m"))
+		s.Expect("m", "accepted", "released now", "sent")
+		dead := s.Topics.Dead(s.User)
+		require.Len(s, dead, 7)
+		require.Equal(s, "{not json", string(dead[0].Value))
+		require.Equal(s, topic.InMessages.Name, dead[0].Header(topic.DeadTopic))
+		require.NotEmpty(s, dead[0].Header(topic.DeadPartition))
+		require.NotEmpty(s, dead[0].Header(topic.DeadOffset))
+		require.Equal(s, "ingest", dead[0].Header(topic.DeadStage))
+		require.Contains(s, dead[4].Header(topic.DeadReason), "colour")
+		s.Expect("odd", "rejected colour is not a known member")
+	}},
+	{"opted out, and no device", func(s *pipeline.Story) {
+		s.Say(s.Message("nobody", deadline(s, 1500*time.Millisecond)))
+		s.Expect("nobody", "accepted", "held no_device", "expired no_device")
+		s.Say(s.Phone("phone"), event.User{UserID: s.User, OptedOutCategories: []string{"news"}})
+		s.Say(s.Message("m", func(m *event.Message) { m.Category = "news" }))
+		s.Expect("m", "accepted", "suppressed opted_out")
+	}},
+	{"a dead address", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"))
+		s.Gateways.Unregister(sandbox.APNs, s.Address("phone"))
+		s.Say(s.Message("m"))
+		s.Expect("m", "accepted", "released now", "failed Unregistered", "provider_rejected Unregistered")
+		s.Say(s.Message("next"))
+		s.Expect("next", "accepted", "held no_device")
+		renewed := s.Phone("phone")
+		renewed.Address = s.Address("anew")
+		s.Say(renewed)
+		s.Expect("next", "accepted", "held no_device", "released now", "sent")
+		require.Equal(s, renewed.Address, s.Pushes("next")[0].Address)
+	}},
+	{"receipts", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Message("m"))
+		s.Await("m", event.OutcomeSent)
+		token := s.Pushes("m")[0].Token
+		receipt := func(id, kind, token string) event.Receipt {
+			return event.Receipt{ReceiptID: s.User + id, MessageID: "m", UserID: s.User, DeviceID: "phone", Kind: kind, OccurredAt: s.Now(), Token: token}
+		}
+		forged := event.SignReceipt([]byte("not the secret"), pipeline.App.AppID, s.User, "m", "phone", s.In(time.Hour))
+		s.Say(receipt("f", event.ReceiptDismissed, forged))
+		s.Say(receipt("d", event.ReceiptDelivered, token), receipt("d", event.ReceiptDelivered, token), receipt("o", event.ReceiptOpened, token))
+		s.Expect("m", "accepted", "released now", "sent", "delivered", "opened").Stands("m", event.OutcomeOpened)
+		opened, d := s.Await("m", event.OutcomeOpened), s.Topics.Decisions(s.User, "m")[0]
+		require.NotEmpty(s, opened.Features)
+		require.Equal(s, d.Features, opened.Features, "one row is one labelled example")
+		require.Equal(s, d.DecisionID, opened.DecisionID)
+	}},
+	{"erase", func(s *pipeline.Story) {
+		s.Say(s.Phone("phone"), s.Message("m", later(s)))
+		s.Await("m", event.OutcomeHeld)
+		s.Say(event.User{UserID: s.User, Erase: true})
+		s.Expect("m", "accepted", "held not_before", "cancelled erased")
+		s.Say(s.Message("next"))
+		s.Expect("next", "accepted", "held no_device")
+	}},
+	{"a provider that is away for a moment", func(s *pipeline.Story) {
+		s.Gateways.Add(sandbox.Rule{Gateway: sandbox.APNs, Address: s.Address("phone"), Status: 503, Reason: "ServiceUnavailable", Times: 1})
+		s.Say(s.Phone("phone"), s.Message("m"))
+		s.Expect("m", "accepted", "released now", "sent")
+		require.Equal(s, 2, s.Await("m", event.OutcomeSent).Attempt)
+	}},
+}
+
+// punctual is how late something may be on a busy machine; in virtual time it is never late at all.
+const punctual = 10 * time.Second
+
+func best(m *event.Message) { m.Timing = event.TimingBestMoment }
+func drop(m *event.Message) { m.AtDeadline = event.AtDeadlineDrop }
+
+func later(s *pipeline.Story) func(*event.Message) {
+	return func(m *event.Message) { m.NotBefore = s.In(time.Hour) }
+}
+
+func deadline(s *pipeline.Story, d time.Duration) func(*event.Message) {
+	return func(m *event.Message) { m.Deadline = s.In(d) }
 }

@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -57,7 +59,7 @@ func (s *Story) Write(in topic.Topic, value []byte) *Story {
 	s.TB.Helper()
 	recs := []stream.Record{{Topic: in.Name, Key: []byte(s.User), Value: value}}
 	require.NoError(s.TB, s.kafka.Publish(s.within(), recs))
-	s.Topics.Dealt(recs...)
+	s.Topics.Dealt(s.TB, recs...)
 	return s
 }
 
@@ -143,7 +145,7 @@ func (s *Story) Expect(id string, rows ...string) *Story {
 	s.TB.Helper()
 	last, _, _ := strings.Cut(rows[len(rows)-1], " ")
 	s.Await(id, last)
-	s.Topics.Until(fmt.Sprintf("%s of %s has %v", id, s.User, rows), func() bool { return len(s.Topics.rows(s.User, id)) >= len(rows) })
+	s.Topics.Until(s.TB, fmt.Sprintf("%s of %s has %v", id, s.User, rows), func() bool { return len(s.Topics.rows(s.User, id)) >= len(rows) })
 	require.Equal(s.TB, rows, s.told(id), "message %s of %s", id, s.User)
 	return s
 }
@@ -166,7 +168,7 @@ func (s *Story) told(id string) []string {
 func (s *Story) Await(id, typ string) event.Outcome {
 	s.TB.Helper()
 	var row event.Outcome
-	s.Topics.Until(fmt.Sprintf("%s of %s is %s", id, s.User, typ), func() bool {
+	s.Topics.Until(s.TB, fmt.Sprintf("%s of %s is %s", id, s.User, typ), func() bool {
 		for _, o := range s.Topics.rows(s.User, id) {
 			if o.Type == typ {
 				row = o
@@ -178,11 +180,12 @@ func (s *Story) Await(id, typ string) event.Outcome {
 	return row
 }
 
-// Pushes are what the gateways accepted of a message.
+// Pushes are what the gateways accepted of a message to the person's devices.
 func (s *Story) Pushes(id string) []sandbox.Arrival {
+	mine := regexp.MustCompile(fmt.Sprintf("^0*%x|^fcm-%s:|/push/%s-", s.User+"/", s.User, s.User))
 	var out []sandbox.Arrival
 	for _, a := range s.Gateways.Arrivals() {
-		if a.MessageID == id {
+		if a.MessageID == id && mine.MatchString(a.Address) {
 			out = append(out, a)
 		}
 	}
@@ -192,7 +195,8 @@ func (s *Story) Pushes(id string) []sandbox.Arrival {
 // Stands waits until the console says of a message where it stands.
 func (s *Story) Stands(id, state string) *Story {
 	s.TB.Helper()
-	ctx := s.within()
+	ctx, cancel := context.WithTimeout(s.within(), time.Minute)
+	defer cancel()
 	for {
 		d, ok := s.console.Lookup(App.AppID, s.User, id)
 		if ok && d.State == state {

@@ -17,7 +17,6 @@ import (
 
 // Topics is what anybody can read on the topics, as it comes.
 type Topics struct {
-	tb       testing.TB
 	patience time.Duration
 
 	mu        sync.Mutex
@@ -32,7 +31,7 @@ type Topics struct {
 // follow reads the topics until the test ends.
 func follow(tb testing.TB, kafka *stream.Client, patience time.Duration, topics ...topic.Topic) *Topics {
 	tb.Helper()
-	l := &Topics{tb: tb, patience: patience, changed: make(chan struct{}), dealt: map[string]bool{}, seen: map[string]bool{}}
+	l := &Topics{patience: patience, changed: make(chan struct{}), dealt: map[string]bool{}, seen: map[string]bool{}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var wg sync.WaitGroup
 	for _, t := range topics {
@@ -76,8 +75,8 @@ func (l *Topics) add(r stream.Record) error {
 }
 
 // Until waits for ok, which is asked again with every record.
-func (l *Topics) Until(what string, ok func() bool) {
-	l.tb.Helper()
+func (l *Topics) Until(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	late := time.NewTimer(l.patience) //nolint:forbidigo // a test's patience
 	defer late.Stop()
 	for {
@@ -92,17 +91,21 @@ func (l *Topics) Until(what string, ok func() bool) {
 		case <-late.C:
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			require.Failf(l.tb, "it never happened", "%s; the last of %d outcomes: %+v", what, len(l.outcomes), l.outcomes[max(0, len(l.outcomes)-12):])
+			var last []string
+			for _, o := range l.outcomes[max(0, len(l.outcomes)-10):] {
+				last = append(last, o.UserID+" "+o.MessageID+" "+o.Type)
+			}
+			require.Failf(tb, "it never happened", "%s; the last of %d outcomes: %q", what, len(l.outcomes), last)
 		}
 	}
 }
 
 // Dealt waits until ingest has dealt with an input record: it is a fact, or a dead letter.
-func (l *Topics) Dealt(recs ...stream.Record) {
-	l.tb.Helper()
+func (l *Topics) Dealt(tb testing.TB, recs ...stream.Record) {
+	tb.Helper()
 	for i := range recs {
 		cause := recs[i].Topic + "/" + strconv.Itoa(recs[i].Partition) + "/" + strconv.FormatInt(recs[i].Offset, 10)
-		l.Until("ingest deals with "+cause, func() bool { return l.dealt[cause] })
+		l.Until(tb, "ingest deals with "+cause, func() bool { return l.dealt[cause] })
 	}
 }
 
@@ -144,7 +147,7 @@ func (l *Topics) Decisions(user, message string) []event.Decision {
 	return out
 }
 
-// Dead are the dead letters of the messages topic under a key.
+// Dead are the dead letters of the input topics under a key.
 func (l *Topics) Dead(key string) []stream.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()

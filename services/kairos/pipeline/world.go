@@ -95,7 +95,11 @@ func Start(tb testing.TB, backend pipetest.Backend, opt Options) *World {
 	w.kafka = w.Servers.Stream(tb)
 	require.NoError(tb, w.kafka.Apply(w.within(), topic.WithDLQs(), opt.Partitions, 1))
 	w.startGateways()
-	w.Topics = follow(tb, w.kafka, w.patience(), topic.Facts, topic.Outcomes, topic.Decisions, topic.InMessages.DLQ())
+	followed := []topic.Topic{topic.Facts, topic.Outcomes, topic.Decisions}
+	for _, in := range topic.Inputs {
+		followed = append(followed, in.DLQ())
+	}
+	w.Topics = follow(tb, w.kafka, w.patience(), followed...)
 	tb.Cleanup(func() {
 		for _, name := range Services {
 			w.Stop(name)
