@@ -49,7 +49,10 @@ func (w *world) committedTo(offset int64) func() bool {
 	}
 }
 
-const storing = "redis pipeline of evalsha"
+const (
+	storing  = "redis pipeline of evalsha"
+	speaking = "publish releases.v1"
+)
 
 func scripted(t *testing.T, script func(w *world, user string)) (err error) {
 	synctest.Test(t, func(t *testing.T) {
@@ -70,11 +73,12 @@ func zombieRace(w *world, user string) {
 	zombie := w.newest
 	w.produce(user, order{Item: "i", Due: time.Now().Add(2 * time.Second).UnixMilli()})
 	w.drive(zombie, w.committedTo(1))
-	w.drive(zombie, w.at(zombie, storing)) // the next write is that of the wake-up
+	deciding := func() bool { return w.at(zombie, storing)() || w.at(zombie, speaking)() }
+	w.drive(zombie, deciding) // the next write is that of the wake-up
 	w.produce(user, order{Item: "i", Cancel: true})
 	w.begin()
 	w.drive(w.newest, w.committedTo(2))
-	w.drive(zombie, func() bool { return !w.at(zombie, storing)() })
+	w.drive(zombie, func() bool { return !deciding() })
 	for range 20 {
 		w.step(zombie, carryOut)
 	}
@@ -82,6 +86,18 @@ func zombieRace(w *world, user string) {
 
 func TestAZombieDecidesNothing(t *testing.T) {
 	require.NoError(t, scripted(t, zombieRace))
+}
+
+// silenced: a process dies when a decision is stored and not published.
+func silenced(w *world, user string) {
+	w.produce(user, order{Item: "i", Due: time.Now().Add(time.Second).UnixMilli()})
+	w.drive(w.newest, w.at(w.newest, speaking))
+	w.kill(w.newest)
+	w.begin()
+}
+
+func TestANextOwnerSaysWhatWasDecided(t *testing.T) {
+	require.NoError(t, scripted(t, silenced))
 }
 
 // repeated: enrich publishes an input twice, the second time after the first was applied.
