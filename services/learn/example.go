@@ -1,0 +1,154 @@
+package learn
+
+import (
+	"math"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/score"
+)
+
+// task is what an example is about.
+type task int
+
+const (
+	taskSeen task = iota // is the person there within five minutes?
+	taskOpen             // is the push opened?
+	numTasks
+)
+
+func (t task) String() string { return [numTasks]string{"seen", "open"}[t] }
+
+// input is a feature that is not 0.
+type input struct {
+	feature score.Feature
+	value   float64
+}
+
+// example is one labelled instant. Labels lie between 0 and 1.
+type example struct {
+	app    string
+	task   task
+	inputs []input
+	slots  []int   // of the hashed weights
+	offset float64 // log-odds that the person's own answers add
+	label  float64
+	// noticed says that the push was seen for sure, so that only p_open is in question.
+	noticed bool
+	// held examples are never trained on: they judge. All of a person's are, or none.
+	held bool
+}
+
+// maxInput bounds what a row may claim: no feature of the score is ever larger.
+const maxInput = 20
+
+func bounded(v float64) float64 { return min(max(v, -maxInput), maxInput) }
+
+// inputs of a vector as timing would have it at that instant.
+func inputsOf(x *score.Vector) []input {
+	in := make([]input, 0, 16)
+	for f, v := range x.All() {
+		in = append(in, input{f, bounded(v)})
+	}
+	return in
+}
+
+// read the features of a row back, in the order of the score. What the score does not know is no input.
+func readInputs(features event.Features) []input {
+	in := make([]input, 0, len(features))
+	for f := range score.Feature(score.NumFeatures) {
+		if v := features[f.String()]; v != 0 {
+			in = append(in, input{f, bounded(v)})
+		}
+	}
+	return in
+}
+
+// personal are the offsets that timing adds from the person's own answers, in log-odds.
+var personal = [...]string{"opens_user", "opens_daypart", "opens_category"}
+
+func answered(features event.Features) float64 {
+	sum := 0.0
+	for _, name := range personal {
+		sum += features[name]
+	}
+	return min(max(sum, -5), 5)
+}
+
+// messageSlots are the hashed weights of a message. The channel is left out: only rows of devices name it, so it would
+// tell the answer.
+func messageSlots(o *event.Outcome, cohort string) []int {
+	var slots []int
+	for _, part := range [...][2]string{
+		{"category", o.Category}, {"campaign", o.CampaignID}, {"priority", o.Priority}, {"cohort", cohort},
+	} {
+		if part[1] != "" {
+			slots = append(slots, score.Slot(part[0], part[1]))
+		}
+	}
+	return slots
+}
+
+// predict is the chance of the label by a model, and the chance of an open once seen (taskOpen).
+func (e *example) predict(seen, open func(*example) float64) (p, q float64) {
+	if e.task == taskSeen {
+		return sigmoid(seen(e)), 0
+	}
+	q = sigmoid(open(e))
+	if e.noticed {
+		return q, q
+	}
+	s := sigmoid(seen(e))
+	return (s + (1-s)*foundLater) * q, q
+}
+
+// foundLater is what is left of the chance of an open when a push is not seen within five minutes: it waits in the shade,
+// and answers count for a day. Without it, opens in the morning of what was sent at night would teach that nights are
+// irresistible. An assumption of moderate size.
+const foundLater = 0.5
+
+// gradient of the log-loss by the log-odds that are in question: p − y for a chance, and for a product p = m·q by the
+// log-odds of q
+//
+//	−(y − p)·(1 − q) / (1 − p)
+//
+// which is the former when the push was noticed (m = 1).
+func (e *example) gradient(p, q float64) float64 {
+	if e.task == taskSeen || e.noticed {
+		return p - e.label
+	}
+	return (p - e.label) * (1 - q) / (1 - p)
+}
+
+// loss is the log-loss in nats.
+func (e *example) loss(p float64) float64 {
+	p = min(max(p, 1e-9), 1-1e-9)
+	return -e.label*math.Log(p) - (1-e.label)*math.Log1p(-p)
+}
+
+func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-min(max(z, -30), 30))) }
+
+// logOdds of a model for one of the tasks.
+func logOdds(w *score.Weights, table []float32, e *example, t task) float64 {
+	sum := 0.0
+	for _, in := range e.inputs {
+		sum += w[in.feature] * in.value
+	}
+	if e.task == t && len(table) > 0 {
+		for _, slot := range e.slots {
+			sum += float64(table[slot])
+		}
+	}
+	if t == taskOpen {
+		sum += e.offset
+	}
+	return sum
+}
+
+// chance of an example's label by a finished model.
+func chance(m *score.Model, e *example) float64 {
+	p, _ := e.predict(
+		func(e *example) float64 { return logOdds(&m.Seen, m.Hashed, e, taskSeen) },
+		func(e *example) float64 { return logOdds(&m.Open, m.Hashed, e, taskOpen) },
+	)
+	return p
+}

@@ -1,0 +1,125 @@
+package learn
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/score"
+)
+
+// heldBack are n examples of which so many share the label 1.
+func heldBack(n int, share float64) []*example {
+	var out []*example
+	for i := range n {
+		e := &example{app: "demo", inputs: []input{{score.Bias, 1}}}
+		if float64(i) < share*float64(n) {
+			e.label = 1
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// wish makes the trainer's candidate have a weight.
+func wish(t *trainer, f score.Feature, w float64) {
+	t.weights.Seen[f].N = 100
+	dense.set(&t.weights.Seen[f], w-t.prior.Seen[f])
+}
+
+func TestBadModelsAreRefused(t *testing.T) {
+	t.Parallel()
+	fair := score.Logit(0.3)
+	for name, c := range map[string]struct {
+		spoil func(*trainer)
+		want  string
+	}{
+		"a better one":        {func(t *trainer) { wish(t, score.Bias, score.Logit(0.32)) }, ""},
+		"slightly worse":      {func(t *trainer) { wish(t, score.Bias, score.Logit(0.33)) }, ""},
+		"worse":               {func(t *trainer) { wish(t, score.Bias, score.Logit(0.7)) }, refusedWorse},
+		"worse, little proof": {func(t *trainer) { wish(t, score.Bias, score.Logit(0.7)); t.held[taskSeen] = t.held[taskSeen][300:302] }, ""},
+		"not a number":        {func(t *trainer) { t.weights.Seen[score.DND].Z = math.NaN() }, refusedWeights},
+		"infinite":            {func(t *trainer) { t.weights.Open[score.DND].Z = math.Inf(-1) }, refusedWeights},
+		"exploding":           {func(t *trainer) { wish(t, score.DND, -25) }, refusedWeights},
+		"a hashed one":        {func(t *trainer) { t.weights.Hashed[77] = coord{Z: -1e9, N: 1} }, refusedWeights},
+	} {
+		tr := newTrainer("demo", score.Default())
+		wish(tr, score.Bias, fair)
+		require.Empty(t, tr.settle(DefaultLimits()).reason)
+		good := *tr.good
+		require.InDelta(t, fair, good.Seen[score.Bias], 1e-9)
+		tr.held[taskSeen] = heldBack(1000, 0.3)
+		c.spoil(tr)
+		v := tr.settle(DefaultLimits())
+		require.Equal(t, c.want, v.reason, name)
+		require.Empty(t, tr.held[taskSeen])
+		if c.want == "" {
+			continue
+		}
+		require.Equal(t, good, *tr.good, name)
+		after := tr.model()
+		require.NoError(t, after.Check())
+		for f := range score.NumFeatures {
+			require.InDelta(t, good.Seen[f], after.Seen[f], 1e-9, "learning goes on from the last good one")
+		}
+	}
+}
+
+// A refused model is told on the topic: the record holds the model before it, with the offsets to go on from.
+func TestARefusedModelLeavesTheOneBefore(t *testing.T) {
+	t.Parallel()
+	l := NewLearner(DefaultLimits())
+	rows := crowd("demo", 5, 1, 9)
+	for _, r := range rows {
+		l.apply(r)
+	}
+	first := round(t, l, monday.AddDate(0, 0, 1))
+	l.apps["demo"].weights.Seen[score.Bias].Z = math.NaN()
+	second := round(t, l, monday.AddDate(0, 0, 2))
+	require.Equal(t, refusedWeights, second[0].Refused)
+	require.Empty(t, second[1].Refused, "the other models are not concerned")
+	require.Equal(t, first[0].Version, second[0].Version)
+	m, err := score.Parse(second[0].Value)
+	require.NoError(t, err)
+	require.Equal(t, first[0].Version, m.Version)
+	back, _, err := Load(DefaultLimits(), map[string][]byte{"": second[1].Value, "demo": second[0].Value})
+	require.NoError(t, err)
+	require.Equal(t, monday.AddDate(0, 0, 2), back.Through())
+	require.Equal(t, time.UTC, back.Through().Location())
+}
+
+func TestAPriorMovesWhatHasLittleEvidence(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ n, want float64 }{{0, 1.5}, {evidence, 1}, {1e9, 0.5}} {
+		tr := newTrainer("demo", score.Default())
+		tr.weights.Seen[score.DND].N = c.n
+		base := tr.prior.Seen[score.DND]
+		dense.set(&tr.weights.Seen[score.DND], 0.5)
+		moved := *tr.prior
+		moved.Seen[score.DND]++
+		tr.rebase(&moved)
+		require.InDelta(t, base+c.want, tr.model().Seen[score.DND], 1e-6, "evidence %v", c.n)
+	}
+}
+
+func TestGradientsAreSlopesOfTheLoss(t *testing.T) {
+	t.Parallel()
+	for _, e := range []*example{
+		{task: taskSeen, label: 1}, {task: taskSeen}, {task: taskOpen, label: 1}, {task: taskOpen}, {task: taskOpen, label: 0.4}, {task: taskOpen, noticed: true},
+	} {
+		at := func(z float64) (p, q float64) {
+			f := func(*example) float64 { return z }
+			if e.task == taskSeen {
+				return e.predict(f, nil)
+			}
+			return e.predict(func(*example) float64 { return 0.3 }, f)
+		}
+		const z, h = -0.7, 1e-5
+		p, q := at(z)
+		up, _ := at(z + h)
+		down, _ := at(z - h)
+		require.InDelta(t, (e.loss(up)-e.loss(down))/(2*h), e.gradient(p, q), 1e-6, "%+v", e)
+	}
+}

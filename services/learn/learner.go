@@ -1,0 +1,206 @@
+package learn
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/score"
+)
+
+// Learner turns rows into models. It is a fold over the log: no I/O, no clock. It is not safe for concurrent use.
+type Learner struct {
+	limits Limits
+	global *trainer
+	apps   map[string]*trainer
+	people map[string]*person
+	// level says that one person in 2^level is learned from. It rises when there are too many, and never falls.
+	level   uint8
+	through time.Time
+	warming bool                   // rows rebuild what is known of people; their examples are in the weights already
+	judges  func(hash uint64) bool // whose examples are held back: those of a person in ten
+	now     time.Time
+	Counts  Counts
+}
+
+// Limits bound the memory of a Learner.
+type Limits struct {
+	People int // kept at once, about 2 kB each; beyond it half of them are let go, by hash
+	Hashed int // hashed weights of a model; the least used give way
+	Held   int // held-back examples of an app and task until the next snapshot, about 600 B each
+}
+
+// DefaultLimits are for about 200 MB.
+func DefaultLimits() Limits { return Limits{People: 50_000, Hashed: 16_384, Held: 4096} }
+
+// Counts say what became of rows.
+type Counts struct {
+	Examples   [numTasks]int
+	Duplicates int // dropped by id or cause
+	Late       int // answers to what is no longer known
+}
+
+// NewLearner begins with the built-in model.
+func NewLearner(limits Limits) *Learner {
+	return &Learner{
+		limits: limits, global: newTrainer("", score.Default()), apps: map[string]*trainer{}, people: map[string]*person{},
+		judges: func(hash uint64) bool { return hash>>32%10 == 0 },
+	}
+}
+
+// Through is the end of the last round.
+func (l *Learner) Through() time.Time { return l.through }
+
+// Wants says whether the person of a key is learned from: the others' rows need not be decoded.
+func (l *Learner) Wants(key string) bool { return hash(key)&(1<<l.level-1) == 0 }
+
+// Enriched takes in a record of the enriched topic, with the offset of the fact that caused it.
+func (l *Learner) Enriched(in *profile.Enriched, cause int64) {
+	f := &in.Fact
+	key := f.Key()
+	if !l.Wants(key) {
+		return
+	}
+	if f.User != nil && f.User.Erase {
+		delete(l.people, key)
+		return
+	}
+	l.now = later(f.ReceivedAt, l.now)
+	p := l.person(f.AppID, key)
+	if cause <= p.cause {
+		l.Counts.Duplicates++
+		return
+	}
+	p.cause = cause
+	now := later(f.ReceivedAt, p.at)
+	s := signOf(f, now)
+	p.ask(now)
+	p.decide(s, now, func(q *pending, label float64) {
+		e := &example{app: p.app, task: taskSeen, inputs: inputsOf(&q.x), label: label}
+		if p.cohort != "" {
+			e.slots = []int{score.CohortSlot(p.cohort, q.hour)}
+		}
+		l.learn(p, e)
+	})
+	p.follow(&in.Profile, now)
+	if s.app && p.answers {
+		p.visited(s.at)
+	}
+	if r := f.Result; r != nil && r.Status == event.ResultSent && p.answers {
+		p.watch(watch{message: hash(r.MessageID), at: r.At})
+	}
+}
+
+func (l *Learner) person(app, key string) *person {
+	p := l.people[key]
+	if p != nil {
+		p.kept = l.now
+	} else {
+		p = &person{hash: hash(key), app: app, kept: l.now, cause: -1, answers: true}
+		l.people[key] = p
+		if len(l.people) > l.limits.People {
+			l.level++
+			maps.DeleteFunc(l.people, func(key string, _ *person) bool { return !l.Wants(key) })
+		}
+	}
+	return p
+}
+
+// Outcome takes in a row of the outcomes topic. Only those that close a message carry what an example needs.
+func (l *Learner) Outcome(o *event.Outcome) {
+	if len(o.Features) == 0 {
+		return
+	}
+	key := event.Key(o.AppID, o.UserID)
+	if !l.Wants(key) {
+		return
+	}
+	if l.now.Sub(o.OccurredAt) > memory {
+		l.Counts.Late++
+		return
+	}
+	p := l.person(o.AppID, key)
+	if !p.answers {
+		return
+	}
+	if o.Type == event.OutcomeControl {
+		p.watch(watch{message: hash(o.MessageID), at: o.OccurredAt, control: true})
+		return
+	}
+	w, first := p.close(hash(o.MessageID))
+	if !first {
+		l.Counts.Duplicates++
+		return
+	}
+	e := &example{
+		app: o.AppID, task: taskOpen, inputs: readInputs(o.Features), slots: messageSlots(o, p.cohort), offset: answered(o.Features),
+	}
+	switch o.Type {
+	case event.OutcomeOpened:
+		e.label = 1
+	case event.OutcomeDismissed:
+		e.noticed = true
+	case event.OutcomeIgnored:
+		t := l.trainer(o.AppID)
+		if w.visited {
+			e.label = t.Visits.credit()
+		}
+		if !l.warming {
+			t.Visits.Ignored.count(w.visited)
+		}
+	default:
+		return
+	}
+	l.learn(p, e)
+}
+
+func (l *Learner) trainer(app string) *trainer {
+	t := l.apps[app]
+	if t == nil {
+		t = newTrainer(app, l.global.good)
+		l.apps[app] = t
+	}
+	return t
+}
+
+// learn gives an example to the app and to all apps.
+func (l *Learner) learn(p *person, e *example) {
+	if l.warming {
+		return
+	}
+	e.held = l.judges(p.hash)
+	l.Counts.Examples[e.task]++
+	for _, t := range [2]*trainer{l.trainer(e.app), l.global} {
+		if !t.Through.After(l.through) {
+			t.take(e, l.limits)
+		}
+	}
+}
+
+// sweep forgets what is too old, and counts visits after pushes that were held out.
+func (l *Learner) sweep() {
+	for key, p := range l.people { // sums and deletions: the order does not matter
+		p.watches = slices.DeleteFunc(p.watches, func(w watch) bool {
+			age := l.now.Sub(w.at)
+			if w.control && age >= visit+lateness {
+				if t := l.trainer(p.app); !l.warming && !t.Through.After(l.through) {
+					t.Visits.Control.count(w.visited)
+				}
+				return true
+			}
+			return age > memory
+		})
+		if l.now.Sub(p.kept) > memory && len(p.watches) == 0 {
+			delete(l.people, key)
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

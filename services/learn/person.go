@@ -1,0 +1,199 @@
+package learn
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/score"
+)
+
+// How a label of presence comes about, and for how long anything is kept of a person.
+const (
+	spacing  = 10 * time.Minute // one instant in each stretch of this length is an example
+	within   = 5 * time.Minute  // a push counts as seen if the person is there by then
+	stay     = time.Minute      // a sitting has to go on for so long to count
+	lateness = 10 * time.Minute // signs that arrive later do not count any more
+	patience = 2 * time.Hour    // after which a sitting without an end is no longer believed
+	visit    = time.Hour        // an own-app visit that soon after a push belongs to it
+	memory   = 26 * time.Hour   // what is kept of a person: a day, which is also how long an answer counts, and a margin
+	observed = 48 * time.Hour   // a phone that told no unlock for so long says nothing by its silence
+
+	maxWatches = 16
+	maxClosed  = 16
+)
+
+// person is what is kept of one person: only what the next labels need.
+type person struct {
+	hash    uint64
+	app     string
+	at      time.Time // of the last fact
+	kept    time.Time // of the last row of any kind
+	context score.Context
+	habit   profile.Presence
+	loc     *time.Location
+	cohort  string
+	tells   bool // the phone tells of its use, and may
+	answers bool // the person's behaviour may be used
+	pending []pending
+	watches []watch
+	closed  []uint64 // answers taken in
+	cause   int64    // offset of the last fact taken in; facts of a person lie in one partition
+}
+
+// pending is an instant whose label is not known yet.
+type pending struct {
+	at    time.Time
+	inUse bool
+	x     score.Vector
+	hour  int
+}
+
+// watch is a push, or one that was held out, and whether the own app was visited within the hour after it.
+type watch struct {
+	message uint64
+	at      time.Time
+	control bool
+	visited bool
+}
+
+// sign is what a record says of the person's presence.
+type sign struct {
+	at         time.Time
+	came, left bool
+	app        bool // own-app behaviour
+}
+
+// signOf reads a fact. A screen also goes on by itself, so that it does not count.
+func signOf(f *event.Fact, received time.Time) sign {
+	var s sign
+	switch {
+	case f.Event != nil:
+		s = sign{at: f.Event.OccurredAt, came: true, app: true}
+	case f.Receipt != nil:
+		s = sign{at: f.Receipt.OccurredAt, came: f.Receipt.Kind == event.ReceiptOpened || f.Receipt.Kind == event.ReceiptDismissed}
+	case f.Signal != nil:
+		s.at = f.Signal.ObservedAt
+		switch f.Signal.Kind {
+		case event.SignalUnlocked, event.SignalAppForeground, event.SignalCallEnded:
+			s.came = true
+		case event.SignalLocked, event.SignalScreenOff:
+			s.left = true
+		}
+	}
+	if s.at.After(received) {
+		s.at = received
+	}
+	return s
+}
+
+// ask turns the time since the last record into instants in question, with what timing knew then: the profile of that
+// record, grown older.
+func (p *person) ask(now time.Time) {
+	if !p.tells || p.at.IsZero() {
+		return
+	}
+	phase := time.Duration(p.hash>>16%uint64(spacing/time.Second)) * time.Second
+	first := p.at.Add(-phase).Truncate(spacing).Add(spacing + phase)
+	var week profile.Week
+	for at := first; !at.After(now) && at.Sub(p.at) < memory; at = at.Add(spacing) {
+		if week == (profile.Week{}) {
+			week = p.habit.Week(&everybody, p.at)
+		}
+		local := at.In(p.loc)
+		q := pending{at: at, inUse: p.context.InUse < score.Never, hour: local.Hour()}
+		prior := score.Logit(float64(week[profile.HourOfWeek(at, p.loc)]))
+		p.context.At(at.Sub(p.at).Seconds(), prior, &q.x)
+		p.pending = append(p.pending, q)
+	}
+}
+
+var everybody = profile.DefaultWeek()
+
+// decide labels what a sign, or the lack of one by now, tells of.
+//
+// The person is there if they come within five minutes, or are at it and stay for a minute more. A sitting whose end is
+// never told is no evidence of either: the next beginning, or two hours, show that the end was lost.
+func (p *person) decide(s sign, now time.Time, emit func(*pending, float64)) {
+	open := p.pending[:0]
+	for i := range p.pending {
+		q := p.pending[i]
+		after, age := s.at.Sub(q.at), now.Sub(q.at)
+		if s.left && q.inUse && after > 0 && after < stay {
+			q.inUse = false
+		}
+		switch {
+		case s.came && after > 0 && after <= within, s.left && q.inUse && after >= stay:
+			emit(&q, 1)
+		case s.came && after > within && q.inUse, age >= patience && q.inUse:
+		case !q.inUse && age >= within+lateness:
+			emit(&q, 0)
+		default:
+			open = append(open, q)
+		}
+	}
+	p.pending = open
+}
+
+// visited notes an own-app visit with the pushes that it may belong to.
+func (p *person) visited(at time.Time) {
+	for i := range p.watches {
+		if w := &p.watches[i]; at.After(w.at) && at.Sub(w.at) <= visit {
+			w.visited = true
+		}
+	}
+}
+
+// watch begins to look for visits after a push.
+func (p *person) watch(w watch) {
+	if slices.ContainsFunc(p.watches, func(o watch) bool { return o.message == w.message }) {
+		return
+	}
+	if len(p.watches) == maxWatches {
+		p.watches = slices.Delete(p.watches, 0, 1)
+	}
+	p.watches = append(p.watches, w)
+}
+
+// close says whether an answer to a message is the first, and ends the watch over it.
+func (p *person) close(message uint64) (w watch, first bool) {
+	if slices.Contains(p.closed, message) {
+		return w, false
+	}
+	if len(p.closed) == maxClosed {
+		p.closed = slices.Delete(p.closed, 0, 1)
+	}
+	p.closed = append(p.closed, message)
+	if i := slices.IndexFunc(p.watches, func(o watch) bool { return o.message == message }); i >= 0 {
+		w = p.watches[i]
+		p.watches = slices.Delete(p.watches, i, i+1)
+	}
+	return w, true
+}
+
+// follow remembers the profile: what timing knows from now on.
+func (p *person) follow(in *profile.Profile, now time.Time) {
+	p.at, p.habit, p.loc, p.cohort = now, in.Presence, in.Location(), in.Cohort
+	p.context = score.Sense(in, now)
+	p.answers = in.AllowsUserData()
+	p.tells = in.AllowsDeviceData() && profile.Age(in.Recency.UnlockAt, now) <= observed
+	if !p.tells {
+		p.pending = nil
+	}
+	if !p.answers {
+		p.watches = nil
+	}
+}
+
+func hash(parts ...string) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	for _, part := range parts {
+		_, _ = d.WriteString(part)
+		_, _ = d.WriteString("|")
+	}
+	return d.Sum64()
+}

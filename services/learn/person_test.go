@@ -1,0 +1,217 @@
+package learn
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
+	"github.com/kairos-push/kairos/pkg/score"
+)
+
+func TestLabelsOfPresence(t *testing.T) {
+	t.Parallel()
+	at := func(d time.Duration) time.Time { return monday.Add(d) }
+	came := func(d time.Duration) sign { return sign{at: at(d), came: true} }
+	left := func(d time.Duration) sign { return sign{at: at(d), left: true} }
+	nothing := func(d time.Duration) sign { return sign{at: at(d)} }
+	const open, dropped = -1, -2
+	for name, c := range map[string]struct {
+		inUse bool
+		signs []sign
+		want  float64
+	}{
+		"comes within five minutes":        {false, []sign{came(5 * time.Minute)}, 1},
+		"comes later":                      {false, []sign{came(6 * time.Minute), nothing(15 * time.Minute)}, 0},
+		"came before":                      {false, []sign{came(-time.Second), nothing(15 * time.Minute)}, 0},
+		"not known yet":                    {false, []sign{nothing(14 * time.Minute)}, open},
+		"stays":                            {true, []sign{left(time.Minute)}, 1},
+		"leaves at once":                   {true, []sign{left(59 * time.Second), nothing(15 * time.Minute)}, 0},
+		"leaves and comes back":            {true, []sign{left(10 * time.Second), came(4 * time.Minute)}, 1},
+		"is at it, no end in sight":        {true, []sign{nothing(time.Hour)}, open},
+		"its end was lost: comes again":    {true, []sign{came(40 * time.Minute)}, dropped},
+		"its end was lost: nothing":        {true, []sign{nothing(patience)}, dropped},
+		"a sign that is late, but in time": {false, []sign{nothing(14 * time.Minute), {at: at(time.Minute), came: true}}, 1},
+	} {
+		p := &person{pending: []pending{{at: monday, inUse: c.inUse}}}
+		got := float64(open)
+		now := monday
+		for _, s := range c.signs {
+			now = later(now, s.at)
+			p.decide(s, now, func(_ *pending, label float64) { got = label })
+		}
+		if got == open && len(p.pending) == 0 {
+			got = dropped
+		}
+		require.InDelta(t, c.want, got, 0, name)
+	}
+}
+
+// What a push is worth is asked for instants that no record chose, and with what was known at that time.
+func TestInstantsKnowOnlyThePast(t *testing.T) {
+	t.Parallel()
+	w := &world{app: "demo", user: "ada"}
+	w.profile.TimeZone = "UTC"
+	w.profile.Devices = []profile.Device{{DeviceID: "d"}}
+	w.signal(event.SignalUnlocked, monday)
+	w.signal(event.SignalLocked, monday.Add(time.Minute))
+	w.signal(event.SignalUnlocked, monday.Add(47*time.Minute))
+	w.signal(event.SignalLocked, monday.Add(3*time.Hour))
+	l := NewLearner(DefaultLimits())
+	var got []*example
+	for _, r := range w.rows {
+		l.apply(r)
+	}
+	tr := l.apps["demo"]
+	got = append(got, tr.held[taskSeen]...)
+	if len(got) == 0 {
+		l.judges = func(uint64) bool { return true }
+		l.people, l.apps = map[string]*person{}, map[string]*trainer{}
+		for _, r := range w.rows {
+			l.apply(r)
+		}
+		got = l.apps["demo"].held[taskSeen]
+	}
+	require.GreaterOrEqual(t, len(got), 14)
+	for i, e := range got[:4] {
+		in := map[score.Feature]float64{}
+		for _, x := range e.inputs {
+			in[x.feature] = x.value
+		}
+		require.Zero(t, in[score.InUse0], "instant %d: the phone lay there since 00:01, whatever came at 00:47", i)
+		require.NotZero(t, in[score.Away0]+in[score.Away600]+in[score.Away2400])
+	}
+	ones := 0.0
+	for _, e := range got {
+		ones += e.label
+	}
+	require.Greater(t, ones, 10.0, "two hours in the hand")
+}
+
+func TestAPersonMayNotBeLearnedFrom(t *testing.T) {
+	t.Parallel()
+	no := false
+	for name, consent := range map[string]event.Consent{"device data": {DeviceData: &no}, "user data": {UserData: &no}} {
+		l := NewLearner(DefaultLimits())
+		for _, r := range crowd("demo", 3, 1, 5) {
+			if r.enriched != nil {
+				r.enriched.Profile.Consent = consent
+			}
+			l.apply(r)
+		}
+		if name == "device data" {
+			require.Zero(t, l.Counts.Examples[taskSeen], name)
+		} else {
+			require.Zero(t, l.Counts.Examples[taskOpen], name)
+		}
+	}
+}
+
+func TestErasedPeopleAreForgotten(t *testing.T) {
+	t.Parallel()
+	l := NewLearner(DefaultLimits())
+	for _, r := range life("demo", 1, 1, 5) {
+		l.apply(r)
+	}
+	require.Len(t, l.people, 1)
+	l.Enriched(&profile.Enriched{Fact: event.Fact{
+		AppID: "demo", UserID: "u001", ReceivedAt: monday.AddDate(0, 0, 1), User: &event.User{UserID: "u001", Erase: true},
+	}}, 1<<40)
+	require.Empty(t, l.people)
+}
+
+func TestRowsCountOnce(t *testing.T) {
+	t.Parallel()
+	rows := life("demo", 1, 2, 5)
+	l := NewLearner(DefaultLimits())
+	for _, r := range rows {
+		l.apply(r)
+		l.apply(r)
+	}
+	once := NewLearner(DefaultLimits())
+	for _, r := range rows {
+		once.apply(r)
+	}
+	require.Equal(t, once.Counts.Examples, l.Counts.Examples)
+	require.Positive(t, l.Counts.Duplicates)
+	require.Equal(t, once.global.weights, l.global.weights)
+	old := *rows[len(rows)-1].enriched
+	require.Positive(t, old.Fact.ReceivedAt.Unix())
+	l.Outcome(&event.Outcome{
+		AppID: "demo", UserID: "u001", MessageID: "of last week", Type: event.OutcomeOpened, OccurredAt: monday.AddDate(0, 0, -7),
+		Features: event.Features{"bias": 1},
+	})
+	require.Equal(t, 1, l.Counts.Late)
+}
+
+// However many people there are, and whatever they send: memory stays bounded, and the sample is by person.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	limits := Limits{People: 100, Hashed: 64, Held: 50}
+	l := NewLearner(limits)
+	for i := range 2000 {
+		user := fmt.Sprintf("u%d", i)
+		f := event.Fact{AppID: "demo", UserID: user, ReceivedAt: monday.Add(time.Duration(i) * time.Second)}
+		for k := range 40 {
+			f.Kind, f.Result = event.KindResult, &event.Result{MessageID: fmt.Sprint(k), Status: event.ResultSent, At: f.ReceivedAt}
+			l.Enriched(&profile.Enriched{Fact: f}, int64(k))
+			l.Outcome(&event.Outcome{
+				AppID: "demo", UserID: user, MessageID: fmt.Sprint(k), CampaignID: fmt.Sprintf("c%d-%d", i, k), Type: event.OutcomeIgnored,
+				OccurredAt: f.ReceivedAt, Features: event.Features{"bias": 1e300, "in_use_0s": 1},
+			})
+		}
+		require.LessOrEqual(t, len(l.people), limits.People)
+	}
+	require.Positive(t, l.level)
+	for key, p := range l.people {
+		require.True(t, l.Wants(key))
+		require.LessOrEqual(t, len(p.watches), maxWatches)
+		require.LessOrEqual(t, len(p.closed), maxClosed)
+	}
+	round(t, l, monday.Add(time.Hour))
+	require.LessOrEqual(t, len(l.global.weights.Hashed), limits.Hashed)
+	l.now = l.now.Add(memory + time.Hour)
+	round(t, l, monday.Add(2*time.Hour))
+	require.Empty(t, l.people, "nobody is remembered longer than needed")
+}
+
+func TestVisitsCountAgainstTheControlArm(t *testing.T) {
+	t.Parallel()
+	var v visits
+	require.Zero(t, v.credit(), "they may have come anyway")
+	for i := range 1000 {
+		v.Ignored.count(i%10 < 3)
+		v.Control.count(i%10 < 1)
+	}
+	require.InDelta(t, 1-0.1/0.3, v.credit(), 0.01)
+	for range 1000 {
+		v.Control.count(true)
+	}
+	require.Zero(t, v.credit())
+
+	l := NewLearner(DefaultLimits())
+	send := func(id string, control bool, at time.Time) {
+		if control {
+			l.Outcome(&event.Outcome{AppID: "demo", UserID: "ada", MessageID: id, Type: event.OutcomeControl, OccurredAt: at, Features: event.Features{"bias": 1}})
+			return
+		}
+		l.Enriched(&profile.Enriched{Fact: event.Fact{AppID: "demo", UserID: "ada", ReceivedAt: at, Result: &event.Result{
+			MessageID: id, Status: event.ResultSent, At: at,
+		}}}, at.Unix())
+	}
+	send("sent", false, monday)
+	send("held out", true, monday.Add(time.Minute))
+	at := monday.Add(30 * time.Minute)
+	l.Enriched(&profile.Enriched{Fact: event.Fact{AppID: "demo", UserID: "ada", ReceivedAt: at, Event: &event.Event{
+		EventID: "e", UserID: "ada", Name: "app_opened", OccurredAt: at,
+	}}}, at.Unix())
+	send("sent later", false, monday.Add(2*time.Hour))
+	for _, id := range []string{"sent", "sent later"} {
+		l.Outcome(&event.Outcome{AppID: "demo", UserID: "ada", MessageID: id, Type: event.OutcomeIgnored, OccurredAt: monday.Add(3 * time.Hour), Features: event.Features{"bias": 1}})
+	}
+	round(t, l, monday.Add(4*time.Hour))
+	require.Equal(t, visits{Ignored: share{N: 2, Came: 1}, Control: share{N: 1, Came: 1}}, l.apps["demo"].Visits)
+}
