@@ -20,6 +20,7 @@ type Fault struct {
 	// Control says that a guard is off, and that the gates must not hold.
 	Control bool
 	Env     map[string]string
+	Masters int  // of a Redis Cluster; 0 is a single Redis
 	Second  bool // two instances of timing
 	// TmpFS is the size of a tmpfs that Redis keeps its file on; 0 is the disk.
 	TmpFS string

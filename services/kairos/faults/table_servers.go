@@ -23,6 +23,8 @@ func servers() []Fault {
 		{Name: "kill-redis", Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killRedis(0) }},
 		{Name: "aof-tail-cut", Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killRedis(500 + r.rnd.Int64N(20_000)) }},
 		{Name: "flushall", Quick: true, Gate: strict, Inject: flush},
+		{Name: "cluster-kill-redis", Masters: 3, Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killRedis(0) }},
+		{Name: "cluster-flush-master", Masters: 3, Gate: strict, Inject: flush},
 		{Name: "disk-full", Gate: strict, TmpFS: "64m", Inject: diskFull},
 	}
 }

@@ -205,14 +205,25 @@ func (l *Load) send(ctx context.Context, topics bool, kind, user string, record 
 	}
 	if err != nil {
 		l.mu.Lock()
-		l.err = errors.Join(l.err, fmt.Errorf("%s %v: %w", kind, record["message_id"], err))
+		if l.err == nil { // the others will be like it
+			l.err = fmt.Errorf("%s %v: %w", kind, record["message_id"], err)
+		}
 		l.mu.Unlock()
 	}
 	return err == nil
 }
 
+// produce writes to a topic until it is acknowledged; a record whose acknowledgement was lost is there twice.
 func (l *Load) produce(ctx context.Context, kind, user string, body []byte) error {
-	return l.kafka.ProduceSync(ctx, &kgo.Record{Topic: l.cfg.Prefix + "in." + kind + ".v1", Key: []byte(user), Value: body}).FirstErr()
+	for {
+		err := l.kafka.ProduceSync(ctx, &kgo.Record{Topic: l.cfg.Prefix + "in." + kind + ".v1", Key: []byte(user), Value: body}).FirstErr()
+		if err == nil {
+			return nil
+		}
+		if e := l.clock.Sleep(ctx, 300*time.Millisecond); e != nil {
+			return fmt.Errorf("not acknowledged: %w", err)
+		}
+	}
 }
 
 // note writes down an acknowledgement and syncs it.

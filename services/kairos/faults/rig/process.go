@@ -128,7 +128,7 @@ func (r *Rig) program(name string, port int, args ...string) *Process {
 		"--admin-addr", p.admin, "--kafka-brokers", join(r.Kafka.Brokers()), "--kafka-prefix", r.Prefix,
 		"--apps-file", filepath.Join(r.Dir, AppsFile), "--log-format", "json", "--log-level", "info")
 	if base(name) != "ingest" {
-		p.args = append(p.args, "--redis-addrs", r.RedisAddr)
+		p.args = append(p.args, r.redisArgs...)
 	}
 	return p
 }

@@ -31,6 +31,8 @@ type Config struct {
 	// Second starts two instances of timing.
 	Second bool
 	Policy string // text of the policy file
+	// Masters > 0 is a Redis Cluster of so many, without a proxy.
+	Masters int
 	// RedisDir is where Redis keeps its file, if not under Dir.
 	RedisDir string
 }
@@ -46,8 +48,8 @@ type Rig struct {
 	Kafka  *pipetest.Kafka
 
 	Redis      *pipetest.Redis
-	RedisProxy *toxiproxy.Proxy
-	RedisAddr  string // of the proxy
+	RedisProxy *toxiproxy.Proxy // nil for a cluster
+	redisArgs  []string
 
 	Gateways *Gateways
 	Services map[string]*Process
@@ -74,13 +76,17 @@ func (r *Rig) redis(context.Context) (err error) {
 	if dir == "" {
 		dir = r.Dir
 	}
-	if r.Redis, err = pipetest.OpenRedis(dir, pipetest.RedisOptions{AOF: "everysec"}); err != nil {
+	if r.Redis, err = pipetest.OpenRedis(dir, pipetest.RedisOptions{AOF: "everysec", Masters: r.cfg.Masters}); err != nil {
 		return err
+	}
+	if r.cfg.Masters > 0 {
+		r.redisArgs = []string{"--redis-cluster", "--redis-addrs", join(r.Redis.Config().Addrs)}
+		return nil
 	}
 	if r.RedisProxy, err = pipetest.NewProxy(r.Redis.Nodes[0].Addr); err != nil {
 		return err
 	}
-	r.RedisAddr = r.RedisProxy.Listen
+	r.redisArgs = []string{"--redis-addrs", r.RedisProxy.Listen}
 	return nil
 }
 
