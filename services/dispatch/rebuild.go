@@ -13,6 +13,7 @@ import (
 // was lost, or is an old copy.
 func (o *owned) prepare(ctx context.Context) error {
 	committed := o.wm.mark()
+	o.d.store.renew(o.buckets)
 	marks, err := o.d.store.marks(ctx, o.buckets)
 	if err != nil {
 		return err
@@ -37,6 +38,7 @@ func (o *owned) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.d.store.renew(o.buckets)
 	n := 0
 	err = o.d.kafka.Read(ctx, topic.Outcomes, o.p.ID, starts[o.p.ID], ranges[o.p.ID].High, func(recs []stream.Record) error {
 		var list []known

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,12 +30,15 @@ const everyDevice = "*"
 type store struct {
 	rdb   redis.UniversalClient
 	swaps *batch[swap, []string]
+	// writes is, for each bucket, the most records that Redis has said to have: a Redis that has fewer went back. The mark
+	// alone would not show it, which is raised only now and then.
+	writes [state.Buckets]atomic.Int64
 }
 
 // swap is one run of the script.
 type swap struct {
-	key, mark string
-	args      []any
+	keys []string
+	args []any
 }
 
 func newStore(rdb redis.UniversalClient) *store {
@@ -47,6 +51,8 @@ func sendKey(bucket int, releaseID string) string { return state.Tag(bucket) + "
 
 func markKey(bucket int) string { return state.Tag(bucket) + ":send-mark" }
 
+func writesKey(bucket int) string { return state.Tag(bucket) + ":send-writes" }
+
 // run sends the scripts of a batch in one round trip.
 func (s *store) run(ctx context.Context, in []swap) ([][]string, error) {
 	out := make([][]string, len(in))
@@ -58,7 +64,7 @@ func (s *store) run(ctx context.Context, in []swap) ([][]string, error) {
 		cmds := make([]*redis.Cmd, len(todo))
 		_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, at := range todo {
-				keys := []string{in[at].key, in[at].mark}
+				keys := in[at].keys
 				if load {
 					cmds[i] = swapScript.Eval(ctx, p, keys, in[at].args...)
 				} else {
@@ -110,13 +116,20 @@ func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int6
 		least = strconv.FormatInt(mark, 10)
 	}
 	v, err := s.swaps.do(ctx, swap{
-		key: sendKey(at.bucket, at.release), mark: markKey(at.bucket),
-		args: []any{at.device, old, text, at.lifetime.Milliseconds(), least},
+		keys: []string{sendKey(at.bucket, at.release), markKey(at.bucket), writesKey(at.bucket)},
+		args: []any{at.device, old, text, at.lifetime.Milliseconds(), least, s.writes[at.bucket].Load()},
 	})
 	switch {
 	case err != nil:
 		return seen, false, err
-	case len(v) == 1 && v[0] == "ok", len(v) == 2 && v[1] == text:
+	case len(v) == 2 && v[0] == "ok":
+		n, err := strconv.ParseInt(v[1], 10, 64)
+		if err != nil {
+			return seen, false, fmt.Errorf("dispatch: swap.lua answered %q", v)
+		}
+		s.wrote(at.bucket, n)
+		return next, true, nil
+	case len(v) == 2 && v[1] == text:
 		return next, true, nil
 	case len(v) == 1 && v[0] == "lost":
 		return seen, false, errLost
@@ -125,6 +138,20 @@ func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int6
 		return is, false, err
 	default:
 		return seen, false, fmt.Errorf("dispatch: swap.lua answered %q", v)
+	}
+}
+
+// wrote remembers how many records a bucket has.
+func (s *store) wrote(bucket int, n int64) {
+	for have := s.writes[bucket].Load(); have < n && !s.writes[bucket].CompareAndSwap(have, n); {
+		have = s.writes[bucket].Load()
+	}
+}
+
+// renew takes buckets as Redis has them now.
+func (s *store) renew(buckets []int) {
+	for _, b := range buckets {
+		s.writes[b].Store(0)
 	}
 }
 
