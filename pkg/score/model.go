@@ -93,8 +93,11 @@ func (m *Model) CohortOffset(cohort string, hour int) float64 {
 	if len(m.Hashed) == 0 || cohort == "" {
 		return 0
 	}
-	return m.hashed("seen"+hours[hour], cohort)
+	return float64(m.Hashed[CohortSlot(cohort, hour)])
 }
+
+// CohortSlot is the hashed weight that CohortOffset reads.
+func CohortSlot(cohort string, hour int) int { return Slot("seen"+hours[hour], cohort) }
 
 // Shrunk is the offset in log-odds that a person's own answers justify: their rate of opens against the rate that was
 // expected, pulled towards it by pseudo-sends.
