@@ -103,7 +103,7 @@ type onUnlock struct {
 
 // A use without a sign of its end is believed to last this long.
 const (
-	useAfterUnlock = time.Hour
+	useAfterUnlock = 3 * time.Hour
 	useAfterOpen   = 5 * time.Minute
 )
 
@@ -119,10 +119,10 @@ func (u *onUnlock) observe(now time.Duration, r report) {
 	case appOpened:
 		u.until = max(u.until, now+useAfterOpen)
 	case locked:
-		u.until = now
+		u.until = min(u.until, now)
 	case appClosed:
 		if !u.told {
-			u.until = now
+			u.until = min(u.until, now)
 		}
 	}
 }
