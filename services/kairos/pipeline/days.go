@@ -10,26 +10,27 @@ import (
 	"github.com/kairos-push/kairos/pkg/event"
 )
 
-// At lets time pass until a local time, "2006-01-02 15:04" or, of the same day, "15:04", and then says records. The time
-// is virtual: what is due until then happens at its own time.
-func (s *Story) At(local string, records ...func() any) *Story {
+// At lets time pass until a local time, "2006-01-02 15:04" or, of the same day, "15:04". The time is virtual: what is due
+// until then happens at its own time.
+func (s *Story) At(local string) *Story {
 	s.TB.Helper()
 	at := s.Time(local)
 	require.True(s.TB, s.virtual, "a story with a clock is told in virtual time")
 	require.False(s.TB, at.Before(s.Now()), "the story goes back in time")
 	require.NoError(s.TB, clock.Clock{}.Sleep(s.TB.Context(), at.Sub(s.Now())))
-	for _, r := range records {
-		s.Say(r())
-	}
 	return s
 }
 
-// Between waits for a row of a message, which must say a local time of [from, to].
+// tick is what may pass between a moment and its effect, besides nothing at all.
+const tick = time.Second
+
+// Between waits for a row of a message, which must be of a local time from one moment to another, at most a tick late.
 func (s *Story) Between(from, to, id, typ string) event.Outcome {
 	s.TB.Helper()
+	first, last := s.Time(from), s.Time(to).Add(tick)
 	row := s.Await(id, typ)
-	require.False(s.TB, row.OccurredAt.Before(s.Time(from)), "%s %s at %s, before %s", id, typ, row.OccurredAt.In(s.Location()), from)
-	require.False(s.TB, row.OccurredAt.After(s.Time(to)), "%s %s at %s, after %s", id, typ, row.OccurredAt.In(s.Location()), to)
+	require.False(s.TB, row.OccurredAt.Before(first), "%s %s at %s, before %s", id, typ, row.OccurredAt.In(s.Location()), from)
+	require.False(s.TB, row.OccurredAt.After(last), "%s %s at %s, after %s", id, typ, row.OccurredAt.In(s.Location()), to)
 	return row
 }
 
