@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/services/dispatch/apns"
 	"github.com/kairos-push/kairos/services/dispatch/fcm"
@@ -20,7 +21,9 @@ import (
 
 // App is what dispatch needs to know of an app: its credentials, and how fast it may send.
 type App struct {
-	APNs          *apns.Credentials
+	APNs *apns.Credentials
+	// OtherAPNs are for further teams and topics (bundle ids). A push says which it wants (apns.TopicOf).
+	OtherAPNs     []apns.Credentials
 	FCM           *fcm.Credentials
 	WebPush       *webpush.Credentials
 	ReceiptSecret []byte
@@ -48,17 +51,9 @@ func Fixed(apps map[string]App) Loader {
 // providers is the section "providers" of an app in the apps file. Secrets may stand in it, or in files of their own,
 // whose paths start at the apps file.
 type providers struct {
-	APNs *struct {
-		Key             string `yaml:"key"`
-		KeyFile         string `yaml:"key_file"`
-		KeyID           string `yaml:"key_id"`
-		TeamID          string `yaml:"team_id"`
-		CertificateFile string `yaml:"certificate_file"`
-		Topic           string `yaml:"topic"`
-		Endpoint        string `yaml:"endpoint"`
-		CAFile          string `yaml:"ca_file"`
-	} `yaml:"apns"`
-	FCM *struct {
+	APNs      *apnsSection  `yaml:"apns"`
+	OtherAPNs []apnsSection `yaml:"other_apns"`
+	FCM       *struct {
 		ServiceAccount     string `yaml:"service_account"`
 		ServiceAccountFile string `yaml:"service_account_file"`
 		Endpoint           string `yaml:"endpoint"`
@@ -74,6 +69,17 @@ type providers struct {
 		CAFile         string `yaml:"ca_file"`
 	} `yaml:"webpush"`
 	Rate Rate `yaml:"rate"`
+}
+
+type apnsSection struct {
+	Key             string `yaml:"key"`
+	KeyFile         string `yaml:"key_file"`
+	KeyID           string `yaml:"key_id"`
+	TeamID          string `yaml:"team_id"`
+	CertificateFile string `yaml:"certificate_file"`
+	Topic           string `yaml:"topic"`
+	Endpoint        string `yaml:"endpoint"`
+	CAFile          string `yaml:"ca_file"`
 }
 
 // FromFile loads the apps file at path and every file that it names.
@@ -97,12 +103,12 @@ func readApp(a *service.App) App {
 	out := App{ReceiptSecret: []byte(a.ReceiptSecret)}
 	var p providers
 	r.fail(a.DecodeProviders(&p))
-	if c := p.APNs; c != nil {
-		r.see("apns", *c)
-		out.APNs = &apns.Credentials{
-			Key: r.secret(c.Key, c.KeyFile), KeyID: c.KeyID, TeamID: c.TeamID, Certificate: r.secret("", c.CertificateFile),
-			Topic: c.Topic, Endpoint: c.Endpoint, RootCAs: r.pool(c.CAFile),
-		}
+	if p.APNs != nil {
+		c := r.apns(*p.APNs)
+		out.APNs = &c
+	}
+	for _, c := range p.OtherAPNs {
+		out.OtherAPNs = append(out.OtherAPNs, r.apns(c))
 	}
 	if c := p.FCM; c != nil {
 		r.see("fcm", *c)
@@ -142,6 +148,14 @@ func (r *reader) fail(err error) {
 	}
 }
 
+func (r *reader) apns(c apnsSection) apns.Credentials {
+	r.see("apns", c)
+	return apns.Credentials{
+		Key: r.secret(c.Key, c.KeyFile), KeyID: c.KeyID, TeamID: c.TeamID, Certificate: r.secret("", c.CertificateFile),
+		Topic: c.Topic, Endpoint: c.Endpoint, RootCAs: r.pool(c.CAFile),
+	}
+}
+
 // secret is the text itself or the content of a file.
 func (r *reader) secret(text, file string) []byte {
 	if file == "" {
@@ -171,19 +185,24 @@ func (r *reader) pool(file string) *x509.CertPool {
 // Dialer opens connections to providers; nil is TCP.
 type Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// senders makes a sender for each channel that the app has credentials for, and says what is wrong with the others.
+// senders makes a sender for each way out that the app has credentials for, and says what is wrong with the others.
+// A way is a channel, or one of the app's other APNs topics.
 func (a App) senders(dial Dialer, clk clock.Clock) (map[string]push.Sender, map[string]error) {
 	out, faults := map[string]push.Sender{}, map[string]error{}
-	add := func(channel string, s push.Sender, err error) {
+	add := func(way string, s push.Sender, err error) {
 		if err != nil {
-			faults[channel] = err
+			faults[way] = err
 		} else {
-			out[channel] = s
+			out[way] = s
 		}
 	}
 	if a.APNs != nil {
 		s, err := apns.New(*a.APNs, apns.Options{Dial: dial, Clock: clk})
 		add("apns", s, err)
+	}
+	for _, c := range a.OtherAPNs {
+		s, err := apns.New(c, apns.Options{Dial: dial, Clock: clk})
+		add(otherWay(c.Topic), s, err)
 	}
 	if a.FCM != nil {
 		s, err := fcm.New(*a.FCM, fcm.Options{Dial: dial})
@@ -194,4 +213,20 @@ func (a App) senders(dial Dialer, clk clock.Clock) (map[string]push.Sender, map[
 		add("webpush", s, err)
 	}
 	return out, faults
+}
+
+func otherWay(topic string) string { return "apns " + topic }
+
+// way is how a push of the app leaves: by its channel, or by the other APNs credentials that serve the topic it wants.
+func (a App) way(to event.Target, m *event.Message) string {
+	if to.Channel == event.ChannelAPNs && len(a.OtherAPNs) > 0 {
+		if topic := apns.TopicOf(to.Address, m); topic != "" {
+			for _, c := range a.OtherAPNs {
+				if apns.Serves(c.Topic, topic) {
+					return otherWay(c.Topic)
+				}
+			}
+		}
+	}
+	return to.Channel
 }

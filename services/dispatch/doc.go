@@ -18,8 +18,17 @@
 //
 // A record is replaced only by comparing it with what was seen, so two owners of a partition (one of them a zombie)
 // never both ask a provider about the same attempt. If Redis forgets (no mark in a bucket) or goes back (a mark behind
-// the commit), the records are rebuilt from the outcomes topic before anything is sent. What Redis alone knew, an
-// attempt under way at the moment when Redis and dispatch are lost together, is tried again with the same ids.
+// the commit), the records are rebuilt from the outcomes topic before anything is sent.
+//
+// The limit of this: an intent is in Redis only. If Redis loses it and, at the same time, dispatch dies (so that neither
+// memory nor the log will say how the attempt went), it is tried again with the same ids, also when on_ambiguous is drop.
+// That concerns attempts under way: those of the last SendTimeout, Config.Concurrency + UrgentWorkers at the most. With
+// an intent on a topic before each attempt it would not be so, but every push would wait for two acknowledgements of
+// Kafka rather than one.
+//
+// # Order
+//
+// Releases of one user and lane are first tried in the order of the log (order). A retry waits for itself alone.
 //
 // # Retries and the log
 //

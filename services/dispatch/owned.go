@@ -32,6 +32,7 @@ type owned struct {
 	mu      sync.Mutex
 	wm      *watermark
 	byID    map[string]*live
+	order   order
 	stopped bool
 	busy    int
 	idle    chan struct{} // closed when stopped and nobody is busy
@@ -49,7 +50,7 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 		return err
 	}
 	o := &owned{
-		d: d, p: p, byID: map[string]*live{}, idle: make(chan struct{}), more: make(chan struct{}, 1),
+		d: d, p: p, byID: map[string]*live{}, order: order{}, idle: make(chan struct{}), more: make(chan struct{}, 1),
 		wm: newWatermark(max(p.Committed(), 0)), behind: -1, apps: map[string]bool{}, taken: map[int64]bool{},
 	}
 	for b := p.ID; b < state.Buckets; b += parts {
@@ -171,10 +172,11 @@ func (o *owned) admit(r *stream.Record, rel *event.Release, lane Lane) {
 	o.admitLocked(r, rel, lane)
 }
 
-// admitLocked starts the work on a release.
+// admitLocked takes a release on, and starts it unless another one of the user is being tried.
 func (o *owned) admitLocked(r *stream.Record, rel *event.Release, lane Lane) {
+	key := event.Key(rel.AppID, rel.UserID)
 	l := &live{
-		release: *rel, part: o, lane: lane, bucket: state.Bucket(event.Key(rel.AppID, rel.UserID)),
+		release: *rel, part: o, lane: lane, turn: turn{key, lane}, bucket: state.Bucket(key),
 		offset: r.Offset, cause: stream.CauseOf(r), trace: trace.SpanContextFromContext(stream.Extract(o.ctx, r)),
 	}
 	if len(l.release.Targets) == 0 {
@@ -182,10 +184,28 @@ func (o *owned) admitLocked(r *stream.Record, rel *event.Release, lane Lane) {
 	}
 	o.wm.begin(r.Offset)
 	o.byID[rel.ReleaseID] = l
-	pushes := Plan(&l.release, o.d.routes.secret(rel.AppID))
-	l.left = len(pushes)
-	for i, p := range pushes {
+	l.left, l.untried = len(l.release.Targets), len(l.release.Targets)
+	if o.order.enter(l.turn, l) {
+		o.start(l)
+	}
+}
+
+// start queues the pushes of a release.
+func (o *owned) start(l *live) {
+	for i, p := range Plan(&l.release, o.d.routes.secret(l.release.AppID)) {
 		o.d.queue.push(&task{rel: l, target: l.release.Targets[i], push: p})
+	}
+}
+
+// tried notes that a push has been tried for the first time, however it went. The last one of a release lets the
+// user's next release start.
+func (o *owned) tried(l *live) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l.untried--; l.untried == 0 {
+		if next := o.order.leave(l.turn); next != nil {
+			o.start(next)
+		}
 	}
 }
 

@@ -18,6 +18,12 @@ const receiptLife = 7 * 24 * time.Hour
 // same release makes the same pushes with the same ids.
 func Plan(r *event.Release, receiptSecret []byte) []*push.Push {
 	out := make([]*push.Push, len(r.Targets))
+	m := &r.Message
+	if r.InApp {
+		hint := r.Message
+		hint.APNs, hint.FCM, hint.WebPush = nil, nil, nil // they describe the notification that this is not
+		m = &hint
+	}
 	for i, t := range r.Targets {
 		p := &push.Push{
 			ID:          pushID(r.ReleaseID, t.DeviceID),
@@ -28,7 +34,8 @@ func Plan(r *event.Release, receiptSecret []byte) []*push.Push {
 			Expires:     r.Deadline,
 			Platform:    t.Platform,
 			Score:       r.Score,
-			Message:     &r.Message,
+			InApp:       r.InApp,
+			Message:     m,
 		}
 		p.Urgent = !p.Silent()
 		if len(receiptSecret) > 0 {

@@ -232,6 +232,6 @@ func TestReload(t *testing.T) {
 	require.Equal(t, "two", string(r.secret("a")))
 	require.Nil(t, r.app("b"))
 	require.Nil(t, r.limiter("b"))
-	_, why := r.circuit("a", "apns")
+	_, why := r.circuit("a", event.Target{Channel: "apns"}, &event.Message{})
 	require.Contains(t, why, "no credentials")
 }

@@ -11,15 +11,16 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kairos-push/kairos/pkg/clock"
+	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/services/dispatch/push"
 )
 
 // route is an app as it is served now.
 type route struct {
+	app      App
 	version  string
-	secret   []byte
 	limiter  *rate.Limiter
-	circuits map[string]*circuit // by channel
+	circuits map[string]*circuit // by way
 	faults   map[string]error
 }
 
@@ -101,19 +102,19 @@ func (r *routes) reload() error {
 
 func (r *routes) build(id string, a App) *route {
 	senders, faults := a.senders(r.dial, r.clock)
-	out := &route{version: a.version, secret: a.ReceiptSecret, circuits: map[string]*circuit{}, faults: faults}
+	out := &route{app: a, version: a.version, circuits: map[string]*circuit{}, faults: faults}
 	if a.Rate.PerSecond > 0 {
 		out.limiter = rate.NewLimiter(rate.Limit(a.Rate.PerSecond), max(a.Rate.Burst, 1))
 	}
-	for channel, s := range senders {
-		r.metrics.circuit.WithLabelValues(id, channel).Set(0)
-		out.circuits[channel] = newCircuit(channel, s, func(_ string, open bool, last push.Verdict) {
-			r.changed(id, channel, open, last)
+	for way, s := range senders {
+		r.metrics.circuit.WithLabelValues(id, way).Set(0)
+		out.circuits[way] = newCircuit(way, s, func(_ string, open bool, last push.Verdict) {
+			r.changed(id, way, open, last)
 		})
 	}
-	for channel, err := range faults {
-		r.metrics.circuit.WithLabelValues(id, channel).Set(1)
-		r.log.Error().Err(err).Str("app_id", id).Str("channel", channel).Msg("credentials_wrong")
+	for way, err := range faults {
+		r.metrics.circuit.WithLabelValues(id, way).Set(1)
+		r.log.Error().Err(err).Str("app_id", id).Str("channel", way).Msg("credentials_wrong")
 	}
 	return out
 }
@@ -138,20 +139,22 @@ func (r *routes) app(id string) *route {
 	return r.apps[id]
 }
 
-// circuit is the way of an app to a provider, or why there is none that may be tried now.
-func (r *routes) circuit(id, channel string) (*circuit, string) {
+// circuit is what a push of an app leaves through, or why there is nothing that may be tried now.
+func (r *routes) circuit(id string, to event.Target, m *event.Message) (*circuit, string) {
 	a := r.app(id)
-	switch {
-	case a == nil:
+	if a == nil {
 		return nil, "unknown app"
-	case a.faults[channel] != nil:
-		return nil, "credentials: " + a.faults[channel].Error()
-	case a.circuits[channel] == nil:
-		return nil, "the app has no credentials for " + channel
-	case !a.circuits[channel].closed():
-		return nil, "circuit open: " + a.circuits[channel].reason()
 	}
-	return a.circuits[channel], ""
+	way := a.app.way(to, m)
+	switch {
+	case a.faults[way] != nil:
+		return nil, "credentials: " + a.faults[way].Error()
+	case a.circuits[way] == nil:
+		return nil, "the app has no credentials for " + way
+	case !a.circuits[way].closed():
+		return nil, "circuit open: " + a.circuits[way].reason()
+	}
+	return a.circuits[way], ""
 }
 
 // limiter of an app, nil for none.
@@ -164,7 +167,7 @@ func (r *routes) limiter(id string) *rate.Limiter {
 
 func (r *routes) secret(id string) []byte {
 	if a := r.app(id); a != nil {
-		return a.secret
+		return a.app.ReceiptSecret
 	}
 	return nil
 }

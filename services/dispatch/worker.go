@@ -22,9 +22,11 @@ type live struct {
 	cause   stream.Cause
 	part    *owned
 	lane    Lane
+	turn    turn
 	bucket  int
 	offset  int64
 	parked  bool // the log need not wait for it; guarded by owned.mu
+	untried int  // tasks that have not been tried yet; guarded by owned.mu
 
 	mu        sync.Mutex
 	left      int // tasks that have not ended
@@ -38,7 +40,9 @@ type task struct {
 	target event.Target
 	push   *push.Push
 	record Record // as last seen in Redis
+	unsure Record // an intent of ours that Redis did not confirm: nobody was asked under it
 	last   string // reason of the last attempt
+	tried  bool
 	at     time.Time
 }
 
@@ -58,7 +62,12 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 			return
 		}
 		if t.rel.part.enter() {
+			first := !t.tried
+			t.tried = true // before the attempt, which may hand t on
 			d.attempt(t.rel.part.ctx, t)
+			if first {
+				t.rel.part.tried(t.rel)
+			}
 			t.rel.part.leave()
 		}
 	}
@@ -67,7 +76,6 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 // attempt takes a task one step further.
 func (d *Dispatch) attempt(ctx context.Context, t *task) {
 	now := d.clock.Now()
-	app, channel := t.rel.release.AppID, t.target.Channel
 	step := Before(t.target, t.push, t.last, now)
 	switch {
 	case t.record.Phase == Ended:
@@ -77,7 +85,7 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		d.close(ctx, t, step, now)
 		return
 	}
-	c, why := d.routes.circuit(app, channel)
+	c, why := d.routes.circuit(t.rel.release.AppID, t.target, &t.rel.release.Message)
 	if c == nil {
 		t.last = why
 		d.wait(t, now.Add(t.spread(routeWait, now)))
@@ -113,19 +121,26 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Re
 	if failpoint.Off(failpoint.Claim) {
 		return Record{Phase: Intent, Attempt: t.record.Attempt + 1, At: until}, Go, nil
 	}
-	for {
+	for own := false; ; {
 		next, claim := t.record.Take(now, until, t.push.Message.OnAmbiguous == ambiguousResend)
-		if claim != Go {
+		switch {
+		case own:
+			next = Record{Phase: Intent, Attempt: t.record.Attempt, At: until}
+		case t.unsure.Phase == Intent:
+			next = t.unsure // the same again: the answer tells whether it was stored
+		case claim != Go:
 			return next, claim, nil
 		}
 		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
 		if err != nil {
+			t.unsure = next
 			return is, Hold, err
 		}
-		t.record = is
-		if ok {
+		t.record, t.unsure = is, Record{}
+		if ok && is.At.Equal(until) {
 			return is, Go, failpoint.Hit(ctx, failpoint.AfterIntent)
 		}
+		own = ok // but begun earlier: it is begun anew
 	}
 }
 

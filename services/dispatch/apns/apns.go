@@ -126,6 +126,9 @@ func (s *Sender) Send(ctx context.Context, p *push.Push, now time.Time) push.Ver
 		return lost(err) // the transport may still hold sc
 	}
 	v := Table.Judge(resp.StatusCode, resp.Reason, push.WaitOf(sc.resp.Field("retry-after"), now))
+	if resp.Reason == apns2.ReasonDeviceTokenNotForTopic && topicOverride(p.Message) != "" {
+		v.Class = push.Drop // the message chose the topic: the token may be good for its own
+	}
 	v.ProviderID = resp.ApnsID
 	if resp.StatusCode == 200 && resp.Reason != "" {
 		v = push.Verdict{Class: push.Ambiguous, Status: 200, Reason: resp.Reason}

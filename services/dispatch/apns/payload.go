@@ -20,11 +20,15 @@ const (
 // build makes the notification of a push. Overrides of the message come last: its member "headers" goes to the
 // request (apns-push-type, apns-topic, apns-priority, apns-collapse-id), everything else to the payload.
 func (s *Sender) build(p *push.Push, buf []byte) (*apns2.Notification, []byte, error) {
-	if !hexToken(p.Address) {
+	topic, token := splitAddress(p.Address)
+	switch {
+	case !hexToken(token):
 		return nil, buf, push.Refuse(push.ReasonBadAddress, "an APNs token is 8 to 200 hexadecimal digits")
+	case topic != "" && topic != s.topic:
+		return nil, buf, unknownTopic(topic)
 	}
 	n := &apns2.Notification{
-		DeviceToken: p.Address, Topic: s.topic, ApnsID: p.ID, CollapseID: p.CollapseID,
+		DeviceToken: token, Topic: s.topic, ApnsID: p.ID, CollapseID: p.CollapseID,
 		Expiration: p.Expires, Priority: apns2.PriorityLow, PushType: apns2.PushTypeAlert,
 	}
 	if p.Silent() {
@@ -98,6 +102,11 @@ func appendPayload(b []byte, p *push.Push) ([]byte, error) {
 	str("", "message_id", m.MessageID)
 	str(`,"device_id":`, "device_id", p.DeviceID)
 	str(`,"token":`, "token", p.Token)
+	if p.InApp {
+		b = append(b, `,"in_app":true`...)
+		str(`,"title":`, "title", m.Title)
+		str(`,"body":`, "body", m.Body)
+	}
 	b = append(b, '}')
 	str(`,"deep_link":`, "deep_link", m.DeepLink)
 	str(`,"image_url":`, "image_url", m.ImageURL)
@@ -153,6 +162,9 @@ func (s *Sender) headers(n *apns2.Notification, v any) error {
 				n.Priority = apns2.PriorityLow
 			}
 		case name == "apns-topic" && isText:
+			if !Serves(s.topic, text) {
+				return unknownTopic(text)
+			}
 			n.Topic = text
 		case name == "apns-collapse-id" && isText:
 			n.CollapseID = text
@@ -166,11 +178,4 @@ func (s *Sender) headers(n *apns2.Notification, v any) error {
 		}
 	}
 	return nil
-}
-
-// topicSuffix is what Apple wants behind the bundle id for some push types.
-var topicSuffix = map[apns2.EPushType]string{
-	apns2.PushTypeLocation: ".location-query", apns2.PushTypeVOIP: ".voip", apns2.PushTypeComplication: ".complication",
-	apns2.PushTypeFileProvider: ".pushkit.fileprovider", apns2.PushTypeLiveActivity: ".push-type.liveactivity",
-	apns2.PushTypePushToTalk: ".voip-ptt",
 }

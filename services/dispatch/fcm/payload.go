@@ -138,7 +138,7 @@ func dataOf(p *push.Push) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make(object, len(in)+5)
+	out := make(object, len(in)+7)
 	for k, v := range in {
 		s, ok := v.(string)
 		if !ok {
@@ -154,6 +154,11 @@ func dataOf(p *push.Push) (object, error) {
 	put(out, "kairos_device_id", p.DeviceID)
 	put(out, "kairos_token", p.Token)
 	put(out, "deep_link", p.Message.DeepLink)
+	if p.InApp {
+		out["kairos_in_app"] = "true"
+		put(out, "kairos_title", p.Message.Title)
+		put(out, "kairos_body", p.Message.Body)
+	}
 	return out, nil
 }
 

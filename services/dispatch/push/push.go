@@ -30,12 +30,14 @@ type Push struct {
 	// Token is the receipt token that the device hands back.
 	Token string
 	// Score is the value of the release, 0 … 1: the relevance score.
-	Score   float64
+	Score float64
+	// InApp is a hint for an app that the person is in: title and body are data for it, and nothing is shown beside it.
+	InApp   bool
 	Message *event.Message
 }
 
-// Silent says that there is nothing to show: data for the app only.
-func (p *Push) Silent() bool { return p.Message.Title == "" && p.Message.Body == "" }
+// Silent says that nothing is to be shown by the phone: data for the app only.
+func (p *Push) Silent() bool { return p.InApp || p.Message.Title == "" && p.Message.Body == "" }
 
 // TTL is what is left until the deadline, in whole seconds, not more than limit.
 func (p *Push) TTL(now time.Time, limit time.Duration) int64 {

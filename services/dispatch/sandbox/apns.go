@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"crypto/ecdsa"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -90,10 +89,11 @@ func (g *Gateways) checkAPNs(r *http.Request, token string) ([]byte, error) {
 	if raw, err := hex.DecodeString(token); err != nil || len(raw) < 32 || len(raw) > 100 {
 		return nil, refusal{http.StatusBadRequest, "BadDeviceToken"}
 	}
-	if err := g.authenticate(r); err != nil {
+	topic, err := g.authenticate(r)
+	if err != nil {
 		return nil, err
 	}
-	pushType, err := checkHeaders(r.Header)
+	pushType, err := checkHeaders(r.Header, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,8 @@ func checkPayload(pushType string, payload []byte) error {
 	return nil
 }
 
-func checkHeaders(h http.Header) (pushType string, err error) {
+// checkHeaders of a sender who may push to a bundle id.
+func checkHeaders(h http.Header, bundleID string) (pushType string, err error) {
 	for name, v := range h {
 		if strings.HasPrefix(strings.ToLower(name), "apns-") && len(v) > 1 {
 			return "", refusal{http.StatusBadRequest, "DuplicateHeaders"}
@@ -140,9 +141,9 @@ func checkHeaders(h http.Header) (pushType string, err error) {
 		return "", refusal{http.StatusBadRequest, "InvalidPushType"}
 	case topic == "":
 		return "", refusal{http.StatusBadRequest, "MissingTopic"}
-	case topic == Topic && suffix != "", !strings.HasPrefix(topic, Topic) && pushType != "mdm":
+	case topic == bundleID && suffix != "", !strings.HasPrefix(topic, bundleID) && pushType != "mdm":
 		return "", refusal{http.StatusBadRequest, "TopicDisallowed"}
-	case strings.HasPrefix(topic, Topic) && topic != Topic+suffix:
+	case strings.HasPrefix(topic, bundleID) && topic != bundleID+suffix:
 		return "", refusal{http.StatusBadRequest, "BadTopic"}
 	case priority != "" && priority != "1" && priority != "5" && priority != "10",
 		pushType == "background" && priority == "10":
@@ -160,48 +161,62 @@ func checkHeaders(h http.Header) (pushType string, err error) {
 	return pushType, nil
 }
 
-// authenticate checks the provider token: ES256, our key and team, issued within the last hour, and not renewed on
-// this connection more often than every 20 minutes.
-func (g *Gateways) authenticate(r *http.Request) error {
+// authenticate checks the client's certificate or the provider token: ES256, a known key and its team, issued within
+// the last hour, and not renewed on this connection more often than every 20 minutes. It returns the bundle id that the
+// sender may push to.
+func (g *Gateways) authenticate(r *http.Request) (bundleID string, err error) {
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		return nil // certificate authentication: any certificate stands for the app
+		cert := r.TLS.PeerCertificates[0]
+		if cert.CheckSignatureFrom(g.ca) != nil {
+			return "", refusal{http.StatusForbidden, "BadCertificate"}
+		}
+		return cert.Subject.CommonName, nil
 	}
 	bearer, ok := strings.CutPrefix(r.Header.Get("authorization"), "bearer ")
 	if !ok {
-		return refusal{http.StatusForbidden, "MissingProviderToken"}
+		return "", refusal{http.StatusForbidden, "MissingProviderToken"}
 	}
 	now := g.clock.Now()
 	c := connectionOf(r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if bearer == c.bearer && now.Sub(c.since) < apnsTokenRenewal {
-		return nil
+		return c.bundleID, nil
 	}
-	issued, err := g.verifyProvider(bearer)
+	bundleID, issued, err := g.verifyProvider(bearer)
 	switch {
 	case err != nil:
-		return refusal{http.StatusForbidden, "InvalidProviderToken"}
+		return "", refusal{http.StatusForbidden, "InvalidProviderToken"}
 	case now.Sub(issued) > apnsTokenLife, issued.Sub(now) > apnsTokenLife:
-		return refusal{http.StatusForbidden, "ExpiredProviderToken"}
+		return "", refusal{http.StatusForbidden, "ExpiredProviderToken"}
+	case c.bearer != "" && bundleID != c.bundleID:
+		return "", refusal{http.StatusForbidden, "UnrelatedKeyIdInToken"}
 	case c.bearer != "" && bearer != c.bearer && now.Sub(c.since) < apnsTokenRenewal:
-		return refusal{http.StatusTooManyRequests, "TooManyProviderTokenUpdates"}
+		return "", refusal{http.StatusTooManyRequests, "TooManyProviderTokenUpdates"}
 	}
 	if bearer != c.bearer {
-		c.bearer, c.since = bearer, now
+		c.bearer, c.since, c.bundleID = bearer, now, bundleID
 	}
-	return nil
+	return bundleID, nil
 }
 
-func (g *Gateways) verifyProvider(bearer string) (time.Time, error) {
+func (g *Gateways) verifyProvider(bearer string) (bundleID string, issued time.Time, err error) {
 	claims := jwt.MapClaims{}
-	t, err := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithoutClaimsValidation()).ParseWithClaims(
-		bearer, claims, func(*jwt.Token) (any, error) { return (*ecdsa.PublicKey)(g.apnsKey), nil })
+	var by team
+	_, err = jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithoutClaimsValidation()).ParseWithClaims(
+		bearer, claims, func(t *jwt.Token) (any, error) {
+			id, _ := t.Header["kid"].(string)
+			if by = g.teams[id]; by.key == nil {
+				return nil, errors.New("an unknown key id")
+			}
+			return by.key, nil
+		})
 	if err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	iat, err := claims.GetIssuedAt()
-	if err != nil || iat == nil || claims["iss"] != TeamID || t.Header["kid"] != KeyID {
-		return time.Time{}, errors.New("claims")
+	if err != nil || iat == nil || claims["iss"] != by.id {
+		return "", time.Time{}, errors.New("claims")
 	}
-	return iat.Time, nil
+	return by.topic, iat.Time, nil
 }

@@ -13,6 +13,13 @@ func (g *Gateways) APNsCredentials() apns.Credentials {
 	return apns.Credentials{Key: g.APNsKey, KeyID: KeyID, TeamID: TeamID, Topic: Topic, Endpoint: g.APNsURL, RootCAs: g.CA}
 }
 
+// OtherAPNsCredentials let a sender push to OtherTopic, which another team owns.
+func (g *Gateways) OtherAPNsCredentials() apns.Credentials {
+	return apns.Credentials{
+		Key: g.OtherAPNsKey, KeyID: OtherKeyID, TeamID: OtherTeamID, Topic: OtherTopic, Endpoint: g.APNsURL, RootCAs: g.CA,
+	}
+}
+
 // FCMCredentials let a sender push to the FCM gateway.
 func (g *Gateways) FCMCredentials() fcm.Credentials {
 	return fcm.Credentials{ServiceAccount: g.ServiceAccount, Endpoint: g.FCMURL, RootCAs: g.CA}

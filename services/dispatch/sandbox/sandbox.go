@@ -7,19 +7,12 @@ package sandbox
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"sync"
@@ -43,6 +36,10 @@ const (
 	KeyID   = "KAIROSKEY1"
 	Topic   = "com.example.kairos"
 	Project = "kairos-sandbox"
+
+	OtherTeamID = "OTHERTEAM1"
+	OtherKeyID  = "OTHERKEY01"
+	OtherTopic  = "com.example.other"
 )
 
 // Options of a sandbox; the zero value is right.
@@ -65,8 +62,10 @@ type Gateways struct {
 	// CA signs the gateways' certificates.
 	CA    *x509.CertPool
 	CAPEM []byte
-	// APNsKey is a .p8 key; its ids are KeyID and TeamID, its app Topic.
-	APNsKey []byte
+	// APNsKey is a .p8 key; its ids are KeyID and TeamID, its app Topic. OtherAPNsKey is that of the other team.
+	APNsKey, OtherAPNsKey []byte
+	// APNsCertificate is a client certificate for Topic, with its key, in PEM.
+	APNsCertificate []byte
 	// ServiceAccount is the JSON of a service account of Project.
 	ServiceAccount []byte
 	// VAPIDPublic and VAPIDPrivate are the app's Web Push keys.
@@ -76,7 +75,8 @@ type Gateways struct {
 	*Script
 
 	clock   clock.Clock
-	apnsKey *ecdsa.PublicKey
+	ca      *x509.Certificate
+	teams   map[string]team // by key id
 	oauth   *oauth
 	vapid   []byte
 	subs    *subscriptions
@@ -164,68 +164,10 @@ type connKey struct{}
 type connection struct {
 	conn net.Conn
 
-	mu     sync.Mutex
-	bearer string    // the provider token that it accepted last
-	since  time.Time // when it first saw that token
+	mu       sync.Mutex
+	bearer   string    // the provider token that it accepted last
+	bundleID string    // of that token
+	since    time.Time // when it first saw that token
 }
 
 func connectionOf(r *http.Request) *connection { return r.Context().Value(connKey{}).(*connection) }
-
-// certificate makes a certificate authority and the gateways' certificate for loopback.
-func (g *Gateways) certificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	now := g.clock.Now()
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "Kairos sandbox"},
-		NotBefore: now.Add(-24 * time.Hour), NotAfter: now.AddDate(10, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA: true, BasicConstraintsValid: true,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, DNSNames: []string{"localhost", APNs, FCM, WebPush},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	g.CA = x509.NewCertPool()
-	g.CA.AddCert(leaf)
-	g.CAPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
-}
-
-// credentials makes the keys of the one app that the gateways serve.
-func (g *Gateways) credentials() error {
-	apns, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(apns)
-	if err != nil {
-		return err
-	}
-	g.APNsKey = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	g.apnsKey = &apns.PublicKey
-
-	vapid, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	if g.vapid, err = vapid.PublicKey.Bytes(); err != nil {
-		return err
-	}
-	private, err := vapid.Bytes()
-	if err != nil {
-		return err
-	}
-	g.VAPIDPublic = base64.RawURLEncoding.EncodeToString(g.vapid)
-	g.VAPIDPrivate = base64.RawURLEncoding.EncodeToString(private)
-
-	g.oauth, err = newOAuth()
-	return err
-}

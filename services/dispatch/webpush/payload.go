@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"strings"
 
@@ -50,13 +51,17 @@ func decode(s string) ([]byte, error) {
 // request's: Topic, Urgency.
 func payload(p *push.Push, h *headers) ([]byte, error) {
 	m := p.Message
-	out := map[string]any{"kairos": nonEmpty("message_id", m.MessageID, "device_id", p.DeviceID, "token", p.Token)}
+	kairos := nonEmpty("message_id", m.MessageID, "device_id", p.DeviceID, "token", p.Token)
+	out := nonEmpty("image", m.ImageURL, "deep_link", m.DeepLink)
+	text := out
+	if p.InApp {
+		kairos["in_app"], text = true, kairos
+	}
+	maps.Copy(text, nonEmpty("title", m.Title, "body", m.Body))
 	if !p.Silent() {
 		out["tag"] = p.CollapseID
 	}
-	for k, v := range nonEmpty("title", m.Title, "body", m.Body, "image", m.ImageURL, "deep_link", m.DeepLink) {
-		out[k] = v
-	}
+	out["kairos"] = kairos
 	data, err := push.Object("data", m.Data)
 	if err != nil {
 		return nil, err
