@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,10 +74,8 @@ func (r *rules) length(field, v string, limit int) {
 }
 
 func (r *rules) oneOf(field, v string, allowed ...string) {
-	for _, a := range allowed {
-		if v == a {
-			return
-		}
+	if slices.Contains(allowed, v) {
+		return
 	}
 	r.fail(field, "must be one of "+strings.Join(allowed, ", "), seen(field, []byte(quote(v))))
 }

@@ -57,7 +57,7 @@ func orders() Stage[*book, order] {
 			b := &book{}
 			return b, json.Unmarshal(data, b)
 		},
-		Step: func(b *book, o order, now time.Time) (*book, []Effect) {
+		Step: func(b *book, o order, _ time.Time) (*book, []Effect) {
 			b.take(o)
 			switch _, held := b.Held[o.Item]; {
 			case o.Cancel && held:

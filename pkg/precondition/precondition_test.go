@@ -51,7 +51,7 @@ func TestCheckRefusesWhatHasNoTrueOrFalseAnswer(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	f.Add("attributes.cart == 'open'")
 	f.Add("let x = a; any(x, # > 1)")
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(_ *testing.T, text string) {
 		if len(text) > 1024 || precondition.Check(text) != nil {
 			return
 		}

@@ -66,7 +66,7 @@ func moved(bins []byte, n int, latest, next int64) []byte {
 func get(bins []byte, i int) uint16 { return binary.LittleEndian.Uint16(bins[2*i:]) }
 
 func put(bins []byte, i int, v uint32) {
-	binary.LittleEndian.PutUint16(bins[2*i:], uint16(min(v, math.MaxUint16))) //nolint:gosec // bounded by the min
+	binary.LittleEndian.PutUint16(bins[2*i:], uint16(min(v, math.MaxUint16)))
 }
 
 func add(bins []byte, i int, w uint32) { put(bins, i, uint32(get(bins, i))+w) }

@@ -14,7 +14,7 @@ type Recent []byte
 // Seen remembers an id of a kind ("event", "signal", …) and says whether it was there already. Ids older than the window
 // are forgotten.
 func (r *Recent) Seen(kind, id string, now time.Time) bool {
-	hour := uint16(unixHour(now)) //nolint:gosec // wraps around after 7 years, the window is 64 hours
+	hour := uint16(unixHour(now))
 	key := fingerprint(kind, id)
 	for i := len(*r) - 8; i >= 0; i -= 8 {
 		e := binary.LittleEndian.Uint64((*r)[i:])
@@ -32,7 +32,7 @@ func (r *Recent) Seen(kind, id string, now time.Time) bool {
 
 // fresh says whether entry e is still within the window at hour. Hours that lie ahead, from a clock that went back, are.
 func fresh(e uint64, hour uint16) bool {
-	age := int16(hour - uint16(e)) //nolint:gosec // the difference of wrapping counters
+	age := int16(hour - uint16(e))
 	return age < recentHours
 }
 

@@ -198,7 +198,7 @@ func (c *Context) Prepare() {
 	c.sign(AppSwitched, c.AppSwitched, breakpoint)
 	c.sign(MotionChanged, c.MotionChanged, breakpoint)
 	for i, age := range c.States {
-		c.sign(Charging+Feature(i), age, lasts[i]) //nolint:gosec // a state's number is small
+		c.sign(Charging+Feature(i), age, lasts[i])
 	}
 }
 
@@ -255,11 +255,11 @@ func (x *Vector) live(knots []float64, first Feature, age, prior float64) (fresh
 		i++
 	}
 	w := (age - knots[i]) / (knots[i+1] - knots[i])
-	x.put(first+Feature(i), 1-w) //nolint:gosec // a knot's number is small
+	x.put(first+Feature(i), 1-w)
 	if fresh = 1; i+1 == last {
 		fresh = 1 - w
 	} else {
-		x.put(first+Feature(i+1), w) //nolint:gosec // a knot's number is small
+		x.put(first+Feature(i+1), w)
 	}
 	x.put(Live, fresh)
 	x.put(PriorLive, prior*fresh)

@@ -38,7 +38,7 @@ func (m *Model) Encode(createdAt time.Time, learner []byte) ([]byte, error) {
 	next := 0
 	for slot, w := range m.Hashed {
 		if w != 0 {
-			s.Hashed = binary.AppendUvarint(s.Hashed, uint64(slot-next)) //nolint:gosec // slots ascend
+			s.Hashed = binary.AppendUvarint(s.Hashed, uint64(slot-next))
 			s.Hashed = binary.LittleEndian.AppendUint32(s.Hashed, math.Float32bits(w))
 			next = slot
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,13 +90,13 @@ func (l *Lifecycle) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), l.drain)
 	defer cancel()
 	var errs []error
-	for i := len(parts) - 1; i >= 0; i-- {
+	for _, part := range slices.Backward(parts) {
 		begun := l.clock.Now()
-		err := parts[i].stop(ctx)
+		err := part.stop(ctx)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", parts[i].name, err))
+			errs = append(errs, fmt.Errorf("%s: %w", part.name, err))
 		}
-		l.log.Debug().Str("component", parts[i].name).Dur("took_ms", l.clock.Since(begun)).Err(err).Msg("component stopped")
+		l.log.Debug().Str("component", part.name).Dur("took_ms", l.clock.Since(begun)).Err(err).Msg("component stopped")
 	}
 	return errors.Join(errs...)
 }

@@ -27,10 +27,10 @@ func (c *Client) fetchOnce(ctx context.Context, t topic.Topic, partition int, po
 	defer cancel()
 	m, err := c.transport.RoundTrip(ctx, c.admin.Addr, &fetch.Request{
 		ReplicaID: -1, SessionID: -1, SessionEpoch: -1,
-		MaxWaitTime: int32(c.cfg.Timeouts.MaxWait / time.Millisecond), MinBytes: 1, MaxBytes: int32(c.cfg.FetchBytes), //nolint:gosec // configured
+		MaxWaitTime: int32(c.cfg.Timeouts.MaxWait / time.Millisecond), MinBytes: 1, MaxBytes: int32(c.cfg.FetchBytes),
 		IsolationLevel: int8(kafka.ReadCommitted),
 		Topics: []fetch.RequestTopic{{Topic: c.full(t.Name), Partitions: []fetch.RequestPartition{{
-			Partition: int32(partition), CurrentLeaderEpoch: -1, FetchOffset: pos, LogStartOffset: -1, PartitionMaxBytes: int32(c.cfg.FetchBytes), //nolint:gosec // few, configured
+			Partition: int32(partition), CurrentLeaderEpoch: -1, FetchOffset: pos, LogStartOffset: -1, PartitionMaxBytes: int32(c.cfg.FetchBytes),
 		}}}},
 	})
 	if err != nil {

@@ -82,7 +82,7 @@ func (c *Client) choosePartitions(ctx context.Context, recs []Record) error {
 // choosePartition among n. A record without a key goes anywhere.
 func choosePartition(key []byte, n int) int {
 	if key == nil {
-		return rand.IntN(n) //nolint:gosec // spreads load
+		return rand.IntN(n)
 	}
 	return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, numbers(n)...)
 }

@@ -170,11 +170,11 @@ func (c *Client) produce(l lane, batch []item) (base int64, bad map[int]string, 
 	defer cancel()
 	start := c.clk.Now()
 	res, err := c.transport.RoundTrip(ctx, c.admin.Addr, &produce.Request{
-		Acks: -1, Timeout: int32(c.cfg.Timeouts.Request * 4 / 5 / time.Millisecond), //nolint:gosec // configured
+		Acks: -1, Timeout: int32(c.cfg.Timeouts.Request * 4 / 5 / time.Millisecond),
 		Topics: []produce.RequestTopic{{
 			Topic: c.full(l.topic),
 			Partitions: []produce.RequestPartition{{
-				Partition: int32(l.partition), //nolint:gosec // partitions are few
+				Partition: int32(l.partition),
 				RecordSet: protocol.RecordSet{Attributes: protocol.Snappy, Records: &encoder{batch: batch, now: start}},
 			}},
 		}},

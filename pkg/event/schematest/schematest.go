@@ -44,7 +44,7 @@ func Load(t testing.TB) *Set {
 	require.NotEmpty(t, files)
 	ids := map[string]string{}
 	for _, file := range files {
-		data, err := os.ReadFile(file) //nolint:gosec // a path of this checkout
+		data, err := os.ReadFile(file)
 		require.NoError(t, err)
 		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 		require.NoError(t, err, file)
@@ -62,7 +62,7 @@ func Load(t testing.TB) *Set {
 	return s
 }
 
-// Records that there is a schema for: "message", "outcome", …
+// Records that there is a schema for: "message", "outcome", ….
 func (s *Set) Records() []string {
 	out := make([]string, 0, len(s.byRecord))
 	for r := range s.byRecord {

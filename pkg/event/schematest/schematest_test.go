@@ -43,8 +43,8 @@ func TestTypesAndSchemasHaveTheSameMembers(t *testing.T) {
 
 func namesOf(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" {
+	for field := range t.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" {
 			names = append(names, name)
 		}
 	}
@@ -53,8 +53,8 @@ func namesOf(t reflect.Type) []string {
 }
 
 func tagOf(t reflect.Type, name string) string {
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag.Get("json")
+	for field := range t.Fields() {
+		tag := field.Tag.Get("json")
 		if n, options, _ := strings.Cut(tag, ","); n == name {
 			return options
 		}
