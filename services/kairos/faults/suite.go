@@ -88,7 +88,7 @@ func (s *suite) play(ctx context.Context, f *Fault, seed uint64) (_ *verify.Repo
 func (s *suite) judge(ctx context.Context, f *Fault, r *run, seed uint64) (*verify.Report, error) {
 	cfg := load.Config{
 		Seed: seed, URL: r.URL, Brokers: r.Kafka.Brokers(), Prefix: r.Prefix, Log: filepath.Join(r.Dir, rig.AckedLog),
-		Users: 40, Messages: 150, Over: 15 * time.Second, Ahead: 12 * time.Second,
+		Users: 40, Messages: 150, Over: 15 * time.Second, Ahead: 12 * time.Second, Cancels: 20,
 	}
 	if f.Load != nil {
 		f.Load(&cfg)

@@ -84,8 +84,9 @@ func freeze(service string) func(*run) (time.Time, error) {
 	}
 }
 
-// zombieLoad plans far ahead, so that much is cancelled while the owner is frozen and due when it wakes.
-func zombieLoad(c *load.Config) { c.Ahead = 24 * time.Second }
+// zombieLoad plans far ahead and cancels much, so that messages are taken back while their owner is frozen and are due when
+// it wakes.
+func zombieLoad(c *load.Config) { c.Ahead, c.Cancels = 24*time.Second, 60 }
 
 // failpoints kill a service between two steps that must not be one.
 func failpoints() []Fault {

@@ -33,6 +33,9 @@ type Config struct {
 	Over     time.Duration // messages are spread evenly over this time
 	// Ahead is how far ahead at most a message is planned; at least a third of it.
 	Ahead time.Duration
+	// Cancels is how many of a hundred messages that are planned for a time are taken back before half of it is over, at
+	// most 80; another fifth is revised.
+	Cancels int
 	// Burst is when ten times the rate begins, for a tenth of the messages' time; 0 for none.
 	Burst bool
 	// Twice sends every record to the topics a second time.
@@ -131,15 +134,19 @@ func (l *Load) message(ctx context.Context, i int) {
 	if l.cfg.Deadline > 0 && m["deadline"] == nil {
 		m["deadline"] = later(e.Due, now).Add(l.cfg.Deadline).Format(time.RFC3339Nano)
 	}
+	pause := time.Duration(l.rnd.Int64N(int64(ahead) / 2))
 	l.wg.Go(func() {
-		if !l.send(ctx, topics, "messages", user, m, e) || m["timing"] != "at" {
+		if !l.send(ctx, topics, "messages", user, m, e) || m["timing"] != "at" || fate >= l.cfg.Cancels+20 {
+			return
+		}
+		if l.clock.Sleep(ctx, pause) != nil {
 			return
 		}
 		switch {
-		case fate < 20:
+		case fate < l.cfg.Cancels:
 			l.send(ctx, !topics, "messages", user, map[string]any{"type": "cancel", "user_id": user, "message_id": id},
 				verify.Entry{Op: verify.OpCancel, Message: id})
-		case fate < 40:
+		default:
 			m["revision"], m["data"] = 1, map[string]any{"rev": "1"}
 			e.Revision = 1
 			l.send(ctx, !topics, "messages", user, m, e)
