@@ -9,9 +9,23 @@ import (
 	"github.com/kairos-push/kairos/pkg/topic"
 )
 
-// prepare makes sure that Redis knows what has been sent: a mark that is missing or behind the commit says that it
-// was lost, or is an old copy.
+// prepare verifies, for as long as Redis or Kafka do not answer: that is no reason to end the service.
 func (o *owned) prepare(ctx context.Context) error {
+	for {
+		err := o.verify(ctx)
+		if err == nil {
+			return nil
+		}
+		if o.d.clock.Sleep(ctx, storeWait) != nil {
+			return err
+		}
+		o.d.log.Warn().Err(err).Int("partition", o.p.ID).Msg("partition_put_off")
+	}
+}
+
+// verify makes sure that Redis knows what has been sent: a mark that is missing or behind the commit says that it was
+// lost, or is an old copy.
+func (o *owned) verify(ctx context.Context) error {
 	committed := o.wm.mark()
 	o.d.store.renew(o.buckets)
 	marks, err := o.d.store.marks(ctx, o.buckets)

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,5 +29,30 @@ func TestRedisWentBack(t *testing.T) {
 	said := len(r.facts())
 	r.publish(rel)
 	r.until("said again", func() bool { return len(r.facts()) > said })
+	require.Equal(t, 1, r.b.Accepted(""))
+}
+
+// A Redis that is away when a partition is taken over is waited for.
+func TestRedisAwayAtFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	proxy, err := pipetest.NewProxy(r.srv.Redis.Addrs[0])
+	require.NoError(t, err)
+	t.Cleanup(proxy.Stop)
+	r.srv.Redis.Addrs = []string{proxy.Listen}
+	proxy.Stop()
+	broken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", proxy.Listen)
+	require.NoError(t, err)
+	r.start()
+	rel := r.release(sandbox.APNs, nil)
+	r.publish(rel)
+	for range 20 { // more than the client tries again by itself
+		c, err := broken.Accept()
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	require.NoError(t, broken.Close())
+	require.NoError(t, proxy.Start())
+	r.until("final", func() bool { return len(r.finals()) == 1 })
 	require.Equal(t, 1, r.b.Accepted(""))
 }
