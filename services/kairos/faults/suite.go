@@ -115,7 +115,11 @@ func (s *suite) judge(ctx context.Context, f *Fault, r *run, seed uint64) (*veri
 	if err := <-loaded; err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	return s.settle(ctx, r, since, cfg.Ahead+f.Gate.Recovery+15*time.Second)
+	rep, err := s.settle(ctx, r, since, cfg.Ahead+f.Gate.Recovery+15*time.Second)
+	for _, p := range r.Services {
+		err = errors.Join(err, p.Ended())
+	}
+	return rep, err
 }
 
 // settle looks again and again until nothing is open, or time is up; then once more, for what comes late and twice.

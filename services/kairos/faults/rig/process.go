@@ -80,6 +80,16 @@ func (p *Process) End(s syscall.Signal) {
 	p.cmd = nil
 }
 
+// Ended says how the process's log ends, if the process has ended and was not asked to.
+func (p *Process) Ended() error {
+	select {
+	case <-p.Dead():
+		return fmt.Errorf("%s ended by itself: %s", p.Name, p.tail())
+	default:
+		return nil
+	}
+}
+
 // Dead is closed when the process has ended.
 func (p *Process) Dead() <-chan struct{} {
 	p.mu.Lock()
@@ -89,13 +99,8 @@ func (p *Process) Dead() <-chan struct{} {
 
 // Ready asks the admin port.
 func (p *Process) Ready() error {
-	select {
-	case <-p.Dead():
-		return fmt.Errorf("%s has ended: %s", p.Name, p.tail())
-	default:
-	}
-	if p.admin == "" {
-		return nil
+	if err := p.Ended(); err != nil {
+		return err
 	}
 	client := http.Client{Timeout: 3 * time.Second}
 	res, err := client.Get("http://" + p.admin + "/readyz") //nolint:noctx // bounded by the client
@@ -115,7 +120,7 @@ func (p *Process) tail() string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(data[max(0, len(data)-1500):])
+	return string(data[max(0, len(data)-400):])
 }
 
 // program makes a service of this run.
