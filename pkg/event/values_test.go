@@ -125,7 +125,6 @@ func TestValidateOfRecordsMadeInCode(t *testing.T) {
 	require.NoError(t, (&event.Message{MessageID: "m", UserID: "u", Value: new(0.0)}).Validate())
 }
 
-
 // States are kept as CBOR, where records must survive too.
 func TestMessagesSurviveCBOR(t *testing.T) {
 	t.Parallel()

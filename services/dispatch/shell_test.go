@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
@@ -33,6 +34,7 @@ type rig struct {
 	kafka *stream.Client
 	b     *bench
 	cfg   dispatch.Config
+	hook  redis.Hook // between dispatch and Redis
 
 	mu      sync.Mutex
 	results []event.Fact
@@ -90,8 +92,12 @@ func (r *rig) app() dispatch.App {
 // start runs a dispatch; stop ends it and waits.
 func (r *rig) start() (stop func()) {
 	r.tb.Helper()
+	store := r.srv.Store(r.tb)
+	if r.hook != nil {
+		store.AddHook(r.hook)
+	}
 	d, err := dispatch.New(r.cfg, service.Deps{
-		Kafka: r.srv.Stream(r.tb), Redis: r.srv.Store(r.tb), Clock: clock.Clock{}, Log: zerolog.New(zerolog.NewTestWriter(r.tb)).Level(zerolog.WarnLevel),
+		Kafka: r.srv.Stream(r.tb), Redis: store, Clock: clock.Clock{}, Log: zerolog.New(zerolog.NewTestWriter(r.tb)).Level(zerolog.WarnLevel),
 	})
 	require.NoError(r.tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
