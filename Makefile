@@ -1,7 +1,7 @@
 # Kairos. "make" or "make help" lists what there is.
 SHELL      := /bin/bash
 MODULES    := pkg $(sort $(patsubst %/go.mod,%,$(wildcard services/*/go.mod)))
-SERVICES   := ingest enrich timing dispatch console
+SERVICES   := ingest enrich timing dispatch learn console
 TOOL       := GOWORK=off go tool -modfile=$(CURDIR)/.tools/go.mod
 KAFKA_LIBS := $(CURDIR)/.cache/kafka/libs
 COUNT      ?= 3

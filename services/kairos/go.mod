@@ -126,6 +126,7 @@ require (
 	github.com/kairos-push/kairos/services/dispatch v0.0.0
 	github.com/kairos-push/kairos/services/enrich v0.0.0
 	github.com/kairos-push/kairos/services/ingest v0.0.0
+	github.com/kairos-push/kairos/services/learn v0.0.0
 	github.com/kairos-push/kairos/services/timing v0.0.0
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/lucasb-eyer/go-colorful v1.4.1 // indirect
@@ -154,5 +155,7 @@ replace github.com/kairos-push/kairos/services/dispatch => ../dispatch
 replace github.com/kairos-push/kairos/services/enrich => ../enrich
 
 replace github.com/kairos-push/kairos/services/ingest => ../ingest
+
+replace github.com/kairos-push/kairos/services/learn => ../learn
 
 replace github.com/kairos-push/kairos/services/timing => ../timing

@@ -83,9 +83,6 @@ func (l *Learn) Run(ctx context.Context) error {
 // inputs of learn.
 var inputs = []topic.Topic{topic.Enriched, topic.Outcomes}
 
-// history is how far back the first round begins; what is older goes into it.
-const history = 72 * time.Hour
-
 // lead goes on from the snapshots, round by round.
 func (l *Learn) lead(ctx context.Context) error {
 	records, err := l.snapshots(ctx)
@@ -98,7 +95,11 @@ func (l *Learn) lead(ctx context.Context) error {
 	}
 	if next == nil {
 		next = Offsets{}
-		learner.Skip(l.deps.Clock.Now().Add(-history).Truncate(l.cfg.Every))
+		first, err := l.first(ctx)
+		if err != nil {
+			return err
+		}
+		learner.Skip(first.Truncate(l.cfg.Every))
 	}
 	if err := l.warmUp(ctx, learner, next); err != nil {
 		return err
@@ -116,6 +117,32 @@ func (l *Learn) lead(ctx context.Context) error {
 		}
 		l.metrics.behind.Set(l.deps.Clock.Since(end).Seconds())
 	}
+}
+
+// first is the time of the oldest record of the log, or now.
+func (l *Learn) first(ctx context.Context) (time.Time, error) {
+	oldest := l.deps.Clock.Now()
+	for _, t := range inputs {
+		ranges, err := l.deps.Kafka.Offsets(ctx, t)
+		if err != nil {
+			return oldest, err
+		}
+		for p, r := range ranges {
+			if r.Low == r.High {
+				continue
+			}
+			err := l.deps.Kafka.Read(ctx, t, p, r.Low, r.Low+1, func(recs []stream.Record) error {
+				if recs[0].Time.Before(oldest) {
+					oldest = recs[0].Time
+				}
+				return nil
+			})
+			if err != nil {
+				return oldest, err
+			}
+		}
+	}
+	return oldest, nil
 }
 
 // snapshots are the newest records of the models topic, by key.

@@ -10,6 +10,7 @@ import (
 	"github.com/kairos-push/kairos/services/enrich"
 	"github.com/kairos-push/kairos/services/ingest"
 	"github.com/kairos-push/kairos/services/kairos/fleet"
+	"github.com/kairos-push/kairos/services/learn"
 	"github.com/kairos-push/kairos/services/timing"
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
@@ -28,6 +29,10 @@ func (s *System) startServices(context.Context) error {
 	if err != nil {
 		return err
 	}
+	models, err := learn.New(learn.Config{}, s.depsOf("learn"))
+	if err != nil {
+		return err
+	}
 	moments, err := timing.New(timing.Config{Policy: rules}, s.depsOf("timing"))
 	if err != nil {
 		return err
@@ -40,6 +45,7 @@ func (s *System) startServices(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.goRun("learn", models)
 	s.goRun("dispatch", pushes)
 	s.goRun("timing", moments)
 	s.goRun("enrich", profiles)
