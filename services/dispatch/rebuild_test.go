@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,7 +47,8 @@ func TestRedisAwayAtFirst(t *testing.T) {
 	r.start()
 	rel := r.release(sandbox.APNs, nil)
 	r.publish(rel)
-	for range 20 { // more than the client tries again by itself
+	require.NoError(t, broken.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)))
+	for range 200 { // more than clients try by themselves: five times to connect, four times each command, of four partitions
 		c, err := broken.Accept()
 		require.NoError(t, err)
 		require.NoError(t, c.Close())

@@ -86,7 +86,7 @@ func freeze(service string) func(*run) (time.Time, error) {
 
 // zombieLoad plans far ahead and cancels much, so that messages are taken back while their owner is frozen and are due when
 // it wakes.
-func zombieLoad(c *load.Config) { c.Ahead, c.Cancels = 24*time.Second, 60 }
+func zombieLoad(c *load.Config) { c.Ahead, c.Cancels, c.Messages = 24*time.Second, 60, 500 }
 
 // failpoints kill a service between two steps that must not be one.
 func failpoints() []Fault {
