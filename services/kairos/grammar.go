@@ -12,6 +12,7 @@ import (
 	"github.com/kairos-push/kairos/services/kairos/cli"
 	"github.com/kairos-push/kairos/services/kairos/replay"
 	"github.com/kairos-push/kairos/services/kairos/replay/collegemsg"
+	"github.com/kairos-push/kairos/services/kairos/report"
 	"github.com/kairos-push/kairos/services/kairos/simulate"
 	"github.com/kairos-push/kairos/services/kairos/up"
 )
@@ -30,6 +31,7 @@ type grammar struct {
 
 	Replay   replay.Cmd   `cmd:"" group:"Without servers" help:"Run the same decisions in virtual time over a file."`
 	Simulate simulate.Cmd `cmd:"" group:"Without servers" help:"Policies side by side on a synthetic population."`
+	Report   report.Cmd   `cmd:"" group:"Without servers" help:"What came of the messages, by arm, with intervals; of topics or files."`
 	Convert  struct {
 		Collegemsg collegemsg.Cmd `cmd:"" help:"The CollegeMsg log, as input for replay."`
 	} `cmd:"" group:"Without servers" help:"Make input for replay of public data."`

@@ -22,7 +22,7 @@ func page(cfg Config, results []Result) *plot.Page {
 			Tables: []plot.Table{{Head: head(), Rows: rows(r), Mark: ours}},
 		}
 		for _, c := range columns {
-			if c.text != nil {
+			if c.verb == "" {
 				continue
 			}
 			bars := make([]plot.Bar, len(r.Metrics))

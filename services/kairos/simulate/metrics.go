@@ -1,9 +1,6 @@
 package simulate
 
 import (
-	"math"
-	"time"
-
 	"github.com/kairos-push/kairos/services/kairos/report/stats"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
 )
@@ -89,20 +86,4 @@ func measure(courses [][]*course, params *population.Params, seed uint64) []Metr
 			OptOuts: v[5], SendsPerOpen: v[6], ReachHeadroom: v[7], AttentionHeadroom: v[8], AttentionOverDwell: v[9], NetOverDwell: v[10]}
 	}
 	return out
-}
-
-// minutes is a length of time for people; forever for what no sample reached.
-func minutes(seconds float64) string {
-	switch d := time.Duration(seconds * float64(time.Second)); {
-	case math.IsNaN(seconds):
-		return "–"
-	case seconds > 30*86400:
-		return "never"
-	case d < time.Minute:
-		return d.Round(time.Second).String()
-	case d < 10*time.Hour:
-		return d.Round(time.Minute).String()[:len(d.Round(time.Minute).String())-2]
-	default:
-		return d.Round(time.Hour).String()[:len(d.Round(time.Hour).String())-4]
-	}
 }

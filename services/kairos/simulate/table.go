@@ -12,9 +12,8 @@ import (
 
 // column is one column of the tables.
 type column struct {
-	head, verb string
+	head, verb string // no verb: a length of time
 	of         func(*Metrics) stats.Interval
-	text       func(float64) string // instead of verb
 }
 
 var columns = []column{
@@ -22,7 +21,7 @@ var columns = []column{
 	{head: "attention %", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.Attention.Times(100) }},
 	{head: "opens %", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.Opens.Times(100) }},
 	{head: "net opens /1000", verb: "%.0f", of: func(m *Metrics) stats.Interval { return m.NetOpens }},
-	{head: "median to seen", text: minutes, of: func(m *Metrics) stats.Interval { return m.MedianSeen }},
+	{head: "median to seen", of: func(m *Metrics) stats.Interval { return m.MedianSeen }},
 	{head: "opt-outs /1000", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.OptOuts }},
 	{head: "sends/open", verb: "%.1f", of: func(m *Metrics) stats.Interval { return m.SendsPerOpen }},
 	{head: "reach headroom %", verb: "%.0f", of: func(m *Metrics) stats.Interval { return m.ReachHeadroom.Times(100) }},
@@ -31,8 +30,8 @@ var columns = []column{
 
 func (c column) cell(m *Metrics) string {
 	v := c.of(m)
-	if c.text != nil {
-		return fmt.Sprintf("%s [%s, %s]", c.text(v.Value), c.text(v.Low), c.text(v.High))
+	if c.verb == "" {
+		return v.Duration()
 	}
 	return v.Format(c.verb)
 }

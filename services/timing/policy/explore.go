@@ -61,3 +61,18 @@ func Explore(x Exploration, appID, userID string, m *event.Message) Draw {
 	threshold := x.Thresholds[i]
 	return Draw{Arm: policyArm + strconv.FormatFloat(threshold, 'g', -1, 64), Propensity: share, Threshold: threshold}
 }
+
+// Shares are the probabilities with which Explore draws the arms, for messages of a priority that have a choice.
+func Shares(x Exploration, priority string) map[string]float64 {
+	if priority != event.Promotional {
+		x.Control = 0
+	}
+	if len(x.Thresholds) == 0 {
+		x.Thresholds = []float64{1}
+	}
+	out := map[string]float64{ArmControl: x.Control, ArmImmediate: x.Immediate, ArmUniform: x.Uniform}
+	for _, t := range x.Thresholds {
+		out[policyArm+strconv.FormatFloat(t, 'g', -1, 64)] += (1 - x.Immediate - x.Uniform - x.Control) / float64(len(x.Thresholds))
+	}
+	return out
+}

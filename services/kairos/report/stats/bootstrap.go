@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // Interval is an estimate with its 95 % interval.
@@ -73,4 +74,28 @@ func Sum(weight, value []float64) float64 {
 		s += w * value[i]
 	}
 	return s
+}
+
+// Duration writes an interval of seconds for people; "never" for what most of a sample did not reach.
+func (i Interval) Duration() string {
+	return fmt.Sprintf("%s [%s, %s]", span(i.Value), span(i.Low), span(i.High))
+}
+
+func span(seconds float64) string {
+	d := time.Duration(min(seconds, 1e9) * float64(time.Second))
+	switch {
+	case math.IsNaN(seconds):
+		return "–"
+	case d > 30*24*time.Hour:
+		return "never"
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Round(time.Minute)/time.Minute))
+	case d < 10*time.Hour:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%dh%02dm", int(d/time.Hour), int(d%time.Hour/time.Minute))
+	default:
+		return fmt.Sprintf("%dh", int(d.Round(time.Hour)/time.Hour))
+	}
 }

@@ -1,0 +1,90 @@
+package report
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/kairos-push/kairos/services/kairos/report/stats"
+	"github.com/kairos-push/kairos/services/timing/policy"
+)
+
+// Arm is what came of the messages of one exploration arm.
+type Arm struct {
+	Name                    string
+	Messages, Sends         int
+	Opens, Reach, Converted stats.Interval // shares of messages
+	OptOuts                 stats.Interval // per 1,000 sends
+	MedianSent              stats.Interval // seconds from acceptance to send; never if not sent
+	// Gains in opens over the immediate arm, and in conversions over the control arm, in shares of messages.
+	OverImmediate, OverControl stats.Interval
+}
+
+// What is computed of an arm.
+const perArm = 7
+
+// Arms measures each arm that occurs.
+func (l *Log) Arms(seed uint64) []Arm {
+	people := l.people()
+	type table struct {
+		messages, sends, opens, reach, converted, disabled []float64
+		waits                                              *stats.Waits
+	}
+	tables := map[string]*table{}
+	for i, p := range people {
+		for _, m := range p {
+			t := tables[m.arm]
+			if t == nil {
+				n := len(people)
+				t = &table{make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), stats.NewWaits(n)}
+				tables[m.arm] = t
+			}
+			t.messages[i]++
+			count := func(yes bool, in []float64) {
+				if yes {
+					in[i]++
+				}
+			}
+			count(!m.sent.IsZero(), t.sends)
+			count(!m.opened.IsZero(), t.opens)
+			count(!m.sent.IsZero() && !m.attended.IsZero() && m.attended.Sub(m.sent) <= seenWithin, t.reach)
+			count(m.converted, t.converted)
+			count(m.disabled, t.disabled)
+			if m.sent.IsZero() {
+				t.waits.Add(i, -1)
+			} else {
+				t.waits.Add(i, m.sent.Sub(m.accepted))
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(tables))
+	values := stats.Bootstrap(len(people), rounds, seed, func(drawn []float64) []float64 {
+		share := func(name string, of func(*table) []float64) float64 {
+			t := tables[name]
+			if t == nil {
+				return nan
+			}
+			return stats.Sum(drawn, of(t)) / stats.Sum(drawn, t.messages)
+		}
+		opens := func(t *table) []float64 { return t.opens }
+		converted := func(t *table) []float64 { return t.converted }
+		var v []float64
+		for _, name := range names {
+			t := tables[name]
+			v = append(v, share(name, opens), share(name, func(t *table) []float64 { return t.reach }), share(name, converted),
+				1000*stats.Sum(drawn, t.disabled)/stats.Sum(drawn, t.sends), t.waits.Quantile(drawn, 0.5).Seconds(),
+				share(name, opens)-share(policy.ArmImmediate, opens), share(name, converted)-share(policy.ArmControl, converted))
+		}
+		return v
+	})
+	var out []Arm
+	for k, name := range names {
+		v, t := values[k*perArm:], tables[name]
+		a := Arm{Name: name, Opens: v[0], Reach: v[1], Converted: v[2], OptOuts: v[3], MedianSent: v[4], OverImmediate: v[5], OverControl: v[6]}
+		for i := range people {
+			a.Messages += int(t.messages[i])
+			a.Sends += int(t.sends[i])
+		}
+		out = append(out, a)
+	}
+	return out
+}

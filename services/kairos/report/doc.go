@@ -1,0 +1,4 @@
+// Package report measures what came of messages, from outcome and decision rows alone: by exploration arm, with
+// intervals over people, and what another mix of arms would have done (off-policy). It decides nothing and reads no
+// other state; rows come from the topics or from files. College is a table of its own, on a public log.
+package report

@@ -1,0 +1,162 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/kairos/cli"
+	"github.com/kairos-push/kairos/services/kairos/replay/collegemsg"
+	"github.com/kairos-push/kairos/services/timing"
+	"github.com/kairos-push/kairos/services/timing/policy"
+)
+
+var start = time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+
+// opens are the true open rates by arm.
+var opens = map[string]float64{policy.ArmImmediate: 0.1, policy.ArmUniform: 0.05, policy.ArmControl: 0, mainArm: 0.2}
+
+// explored is the mix of arms that the rows are drawn with.
+func explored() policy.Policy {
+	p := policy.Default()
+	p.Defaults.Exploration = policy.Exploration{Immediate: 0.25, Uniform: 0.25, Control: 0.1}
+	return p
+}
+
+// rows writes the life of n messages of n/4 people, arms drawn by the policy's own dice.
+func rows(t *testing.T, w io.Writer, n int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 1))
+	p := explored()
+	say := func(v any) {
+		b, err := event.Encode(v)
+		require.NoError(t, err)
+		_, err = fmt.Fprintf(w, "%s\n", b)
+		require.NoError(t, err)
+	}
+	for i := range n {
+		m := &event.Message{MessageID: fmt.Sprintf("m%d", i), UserID: fmt.Sprintf("u%d", i/4), Priority: event.Promotional}
+		draw := policy.Explore(p.Defaults.Exploration, "a", m.UserID, m)
+		row := func(typ string, after time.Duration) {
+			at := start.Add(time.Duration(i)*time.Minute + after)
+			say(&event.Outcome{
+				OutcomeID: event.OutcomeID("a", m.UserID, m.MessageID, 0, typ, "", 0), OccurredAt: at, OccurredAtMS: at.UnixMilli(), AppID: "a", UserID: m.UserID,
+				MessageID: m.MessageID, Priority: m.Priority, Type: typ, Arm: draw.Arm, Propensity: draw.Propensity,
+			})
+		}
+		row(event.OutcomeAccepted, 0)
+		if draw.Arm == policy.ArmControl {
+			row(event.OutcomeControl, time.Second)
+			continue
+		}
+		say(&event.Decision{DecisionID: fmt.Sprintf("d%d", i), AppID: "a", UserID: m.UserID, MessageID: m.MessageID, Action: event.ActionRelease,
+			Score: 0.1, PSeen: 0.5, POpen: 2 * opens[draw.Arm], LocalTime: start.Add(time.Duration(i) * time.Hour).Format("2006-01-02T15:04:05"), Why: "x"})
+		row(event.OutcomeSent, time.Minute)
+		if rng.Float64() < opens[draw.Arm] {
+			row(event.OutcomeOpened, 2*time.Minute)
+		}
+	}
+}
+
+func TestArmsAreToldApart(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	rows(t, &b, 8000)
+	log := NewLog()
+	require.NoError(t, log.Read(bytes.NewReader(b.Bytes())))
+	require.NoError(t, log.Read(bytes.NewReader(b.Bytes())), "rows that come twice count once")
+	arms := log.Arms(1)
+	require.Len(t, arms, 4)
+	total := 0
+	for _, a := range arms {
+		total += a.Messages
+		require.LessOrEqual(t, a.Opens.Low, opens[a.Name], a.Name)
+		require.GreaterOrEqual(t, a.Opens.High, opens[a.Name], a.Name)
+		if a.Name == mainArm {
+			require.Greater(t, a.OverImmediate.Low, 0.0)
+			require.InDelta(t, 60, a.MedianSent.Value, 6)
+			require.InDelta(t, a.Opens.Value, a.Reach.Value, 1e-9, "opened a minute after the send")
+		}
+	}
+	require.Equal(t, 8000, total)
+}
+
+func TestACandidatesOpensAreForeseen(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	rows(t, &b, 8000)
+	log := NewLog()
+	require.NoError(t, log.Read(&b))
+	candidate := policy.Default()
+	candidate.Defaults.Exploration = policy.Exploration{Immediate: 0.5}
+	got, err := log.Candidate(candidate, 1)
+	require.NoError(t, err)
+	truth := 0.5*opens[policy.ArmImmediate] + 0.5*opens[mainArm]
+	for _, iv := range []struct{ Value, Low, High float64 }{got.SNIPS, got.DoublyRobust} {
+		require.LessOrEqual(t, iv.Low, truth)
+		require.GreaterOrEqual(t, iv.High, truth)
+		require.Less(t, iv.High-iv.Low, 0.05)
+	}
+	require.Less(t, got.Logged.High, truth, "which is not what was logged")
+
+	same, err := log.Candidate(explored(), 1)
+	require.NoError(t, err)
+	require.InDelta(t, same.Logged.Value, same.SNIPS.Value, 1e-9, "the same policy changes nothing")
+	require.InDelta(t, float64(same.Messages), same.ESS, 1e-6)
+}
+
+func TestTooLittleDataIsSaid(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	rows(t, &b, 300)
+	log := NewLog()
+	require.NoError(t, log.Read(&b))
+	_, err := log.Candidate(explored(), 1)
+	require.ErrorContains(t, err, "want at least 500")
+}
+
+func TestTheCommandReadsFilesAndWritesAReport(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var b, out bytes.Buffer
+	rows(t, &b, 2000)
+	in, html := filepath.Join(dir, "rows.jsonl"), filepath.Join(dir, "report.html")
+	require.NoError(t, os.WriteFile(in, b.Bytes(), 0o600))
+	o := cli.NewIO(nil, &out, io.Discard)
+	require.NoError(t, (&OutcomesCmd{From: []string{in}, HTML: html, Seed: 1}).Run(context.Background(), o))
+	require.Contains(t, out.String(), policy.ArmUniform)
+	page, err := os.ReadFile(html)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "Reliability")
+	require.NoError(t, os.WriteFile(in, []byte("{\"x\":1}\n"), 0o600))
+	require.ErrorContains(t, (&OutcomesCmd{From: []string{in}}).Run(context.Background(), o), "line 1: neither")
+}
+
+// The rules must order as they cannot but do: nobody is there sooner than the oracle sends, and waiting for nobody costs
+// nothing.
+func TestCollege(t *testing.T) {
+	t.Parallel()
+	p := policy.Default()
+	p.Defaults.Exploration = policy.Exploration{}
+	got, err := College(collegemsg.Synthetic(2, 100, 2000), []time.Duration{time.Hour, 12 * time.Hour}, timing.NewEngine(p), 1)
+	require.NoError(t, err)
+	require.Len(t, got, 2*len(collegeRules))
+	for i, r := range got {
+		oracle := got[i/len(collegeRules)*len(collegeRules)+len(collegeRules)-1]
+		require.LessOrEqual(t, r.Within5m.Value, oracle.Within5m.Value, r.Rule)
+		require.LessOrEqual(t, r.Within5m.Value, r.Within30m.Value, r.Rule)
+		require.GreaterOrEqual(t, r.MedianSee.Value+1, oracle.MedianSee.Value, r.Rule)
+		if r.Rule == "immediate" {
+			require.Less(t, r.MedianSent.Value, 1.0)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/kairos-push/kairos/pkg/event"
+)
+
+// message is the life of one accepted message.
+type message struct {
+	app, user, id, category, priority string
+	arm                               string
+	propensity                        float64
+	accepted, sent, opened, attended  time.Time
+	control, dismissed, disabled      bool
+	converted                         bool
+	released                          *event.Decision
+}
+
+// key of a message.
+type key struct{ app, user, id string }
+
+// Log collects rows. Rows may come twice and in any order.
+type Log struct {
+	messages  map[key]*message
+	decisions map[key]event.Decision // of releases
+}
+
+// NewLog is an empty log.
+func NewLog() *Log { return &Log{messages: map[key]*message{}, decisions: map[key]event.Decision{}} }
+
+// Read takes in JSON lines: outcome rows and decision rows in any mix; clock lines of kairos replay are passed over.
+func (l *Log) Read(r io.Reader) error {
+	scan := bufio.NewScanner(r)
+	scan.Buffer(make([]byte, 1<<16), 1<<20)
+	for n := 1; scan.Scan(); n++ {
+		if err := l.line(bytes.TrimSpace(scan.Bytes())); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	return scan.Err()
+}
+
+func (l *Log) line(raw []byte) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	var kind struct {
+		Topic    string `json:"topic"`
+		Outcome  string `json:"outcome_id"`
+		Decision string `json:"decision_id"`
+	}
+	if err := event.Decode(raw, &kind); err != nil {
+		return err
+	}
+	switch {
+	case kind.Outcome != "":
+		var o event.Outcome
+		if err := event.Decode(raw, &o); err != nil {
+			return err
+		}
+		l.Outcome(&o)
+	case kind.Decision != "":
+		var d event.Decision
+		if err := event.Decode(raw, &d); err != nil {
+			return err
+		}
+		l.Decision(&d)
+	case kind.Topic != "clock":
+		return fmt.Errorf("neither an outcome nor a decision: %.200s", raw)
+	}
+	return nil
+}
+
+// Decision takes in a decision row; only releases matter here.
+func (l *Log) Decision(d *event.Decision) {
+	if d.Action == event.ActionRelease {
+		l.decisions[key{d.AppID, d.UserID, d.MessageID}] = *d
+	}
+}
+
+// seenWithin is the time after the send within which a sign of the person on the push counts as attended reach.
+const seenWithin = 5 * time.Minute
+
+// Outcome takes in an outcome row.
+func (l *Log) Outcome(o *event.Outcome) {
+	k := key{o.AppID, o.UserID, o.MessageID}
+	m := l.messages[k]
+	if m == nil {
+		m = &message{app: o.AppID, user: o.UserID, id: o.MessageID}
+		l.messages[k] = m
+	}
+	m.category, m.priority = cmp.Or(m.category, o.Category), cmp.Or(m.priority, o.Priority)
+	first := func(t *time.Time) {
+		if t.IsZero() || o.OccurredAt.Before(*t) {
+			*t = o.OccurredAt
+		}
+	}
+	switch o.Type {
+	case event.OutcomeAccepted:
+		first(&m.accepted)
+		m.arm, m.propensity = o.Arm, o.Propensity
+	case event.OutcomeSent:
+		first(&m.sent)
+	case event.OutcomeDisplayed:
+		first(&m.attended)
+	case event.OutcomeOpened:
+		first(&m.opened)
+		first(&m.attended)
+	case event.OutcomeDismissed:
+		m.dismissed = true
+		first(&m.attended)
+	case event.OutcomeDisabled:
+		m.disabled = true
+	case event.OutcomeConverted:
+		m.converted = true
+	case event.OutcomeControl:
+		m.control = true
+	}
+}
+
+// person is all messages of one user of an app: the unit of resampling.
+type person []*message
+
+// people are the accepted messages by person, in an order of their own; one whose acceptance is not in the log is left
+// out, as its arm is not known.
+func (l *Log) people() []person {
+	all := make([]*message, 0, len(l.messages))
+	for k, m := range l.messages {
+		if m.accepted.IsZero() {
+			continue
+		}
+		if d, ok := l.decisions[k]; ok {
+			m.released = &d
+		}
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b *message) int {
+		return cmp.Or(cmp.Compare(a.app, b.app), cmp.Compare(a.user, b.user), cmp.Compare(a.id, b.id))
+	})
+	var out []person
+	for i, m := range all {
+		if i == 0 || m.app != all[i-1].app || m.user != all[i-1].user {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], m)
+	}
+	return out
+}
