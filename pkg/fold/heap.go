@@ -59,6 +59,15 @@ func (d *dues) take(now time.Time, n int) []dueItem {
 	return out
 }
 
+// hasten brings everything forward to within spread of now, evenly.
+func (d *dues) hasten(now time.Time, spread time.Duration) {
+	for i := range d.items {
+		at := now.Add(spread * time.Duration(i) / time.Duration(len(d.items)))
+		d.items[i].ms = min(d.items[i].ms, at.UnixMilli())
+	}
+	heap.Init((*dueHeap)(d))
+}
+
 // dueHeap gives container/heap its methods without showing them on dues.
 type dueHeap dues
 

@@ -45,6 +45,7 @@ type owner[S, I any] struct {
 	tracer  trace.Tracer
 	metrics *metrics
 	gate    func(open bool)
+	wakes   func() int64 // how often everybody was to be woken; nil: never
 
 	p          *partition[S, I]
 	partitions int
@@ -67,8 +68,13 @@ func (o *owner[S, I]) run(ctx context.Context) error {
 		return err
 	}
 	o.gate(true)
+	woken := int64(0)
 	for {
 		now := o.clock.Now()
+		if o.wakes != nil && o.wakes() != woken {
+			woken = o.wakes()
+			o.p.due.hasten(now, wakeSpread)
+		}
 		if o.mayWake(now) {
 			if keys := o.p.takeDue(now, wakeBatch); len(keys) > 0 {
 				if err := o.within(ctx, o.cfg.Batch, func(ctx context.Context) error { return o.wake(ctx, keys) }); err != nil {
@@ -107,6 +113,9 @@ func (o *owner[S, I]) within(ctx context.Context, limit time.Duration, do func(c
 
 // wakeBatch bounds the users woken between two input batches, so that neither starves the other.
 const wakeBatch = 256
+
+// wakeSpread keeps a wake-up of everybody from being one burst.
+const wakeSpread = time.Minute
 
 // mayWake keeps wake-ups back until what was in the log at the assignment has been applied: a cancel that waited there
 // comes first. It does not wait for ever, as the log may grow faster than it is read.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace/noop"
@@ -55,6 +56,8 @@ type Fold[S, I any] struct {
 	deps    service.Deps
 	metrics *metrics
 
+	wakes atomic.Int64 // calls of WakeAll
+
 	mu    sync.Mutex
 	owned map[int]bool // partition → gate open
 }
@@ -90,6 +93,10 @@ func (f *Fold[S, I]) Run(ctx context.Context) error {
 	}
 	return err
 }
+
+// WakeAll looks at everybody who has a wake-up again, spread over the next minute: for a Stage whose Due depends on more than
+// the state, when that has changed. Who is not due by then is left alone.
+func (f *Fold[S, I]) WakeAll() { f.wakes.Add(1) }
 
 // check waits for Redis and compares the bucket count.
 func (f *Fold[S, I]) check(ctx context.Context) error {
@@ -128,7 +135,7 @@ func (f *Fold[S, I]) handle(ctx context.Context, in *stream.Partition) error {
 		stage: &f.stage, cfg: f.cfg, id: in.ID, in: in, kafka: f.deps.Kafka,
 		store: state.NewStore(f.deps.Redis, f.stage.Name), clock: f.deps.Clock,
 		log: f.deps.Log.With().Int("partition", in.ID).Logger(), tracer: f.deps.Tracer, metrics: f.metrics,
-		gate: func(open bool) { f.setGate(in.ID, open) },
+		gate: func(open bool) { f.setGate(in.ID, open) }, wakes: f.wakes.Load,
 	}
 	f.setGate(in.ID, false)
 	defer f.forget(in.ID)

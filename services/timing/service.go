@@ -74,7 +74,9 @@ func (t *Timing) Moments(app string, p *profile.Profile, now time.Time) Curve {
 func (t *Timing) model(r stream.Record) error {
 	app := string(r.Key)
 	if r.Value == nil {
-		t.engine.SetModel(app, nil)
+		if t.engine.SetModel(app, nil, r.Time) {
+			t.fold.WakeAll()
+		}
 		return nil
 	}
 	m, err := score.Parse(r.Value)
@@ -83,7 +85,10 @@ func (t *Timing) model(r stream.Record) error {
 		t.log.Error().Err(err).Str("app_id", app).Int64("offset", r.Offset).Msg("model refused")
 		return nil
 	}
-	t.engine.SetModel(app, m)
+	if !t.engine.SetModel(app, m, r.Time) {
+		return nil
+	}
+	t.fold.WakeAll()
 	t.log.Info().Str("app_id", app).Str("model_version", m.Version).Msg("model loaded")
 	return nil
 }

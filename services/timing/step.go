@@ -18,36 +18,57 @@ import (
 type Engine struct {
 	policy  policy.Policy
 	week    profile.Week
-	builtin *score.Model
-	models  sync.Map // app → *score.Model; "" is for every app without its own
+	builtin *loaded
+	models  sync.Map // app → *loaded; "" is for every app without its own
 	scratch sync.Pool
 }
 
 // NewEngine decides by the policy, with the built-in model until SetModel.
 func NewEngine(p policy.Policy) *Engine {
-	e := &Engine{policy: p, week: profile.DefaultWeek(), builtin: score.Default()}
+	e := &Engine{policy: p, week: profile.DefaultWeek(), builtin: &loaded{score.Default(), time.Unix(1, 0)}}
 	e.scratch.New = func() any { return new(workspace) }
 	return e
 }
 
+// loaded is a model and since when it is there.
+type loaded struct {
+	*score.Model
+	since time.Time
+}
+
 // SetModel replaces the model of an app from the next evaluation on; that of all apps without their own if app is "".
-// nil takes it away.
-func (e *Engine) SetModel(app string, m *score.Model) {
+// nil takes it away. It says whether that was a change. From since on, whoever has a message held is due (see Stage).
+func (e *Engine) SetModel(app string, m *score.Model, since time.Time) bool {
 	if m == nil {
-		e.models.Delete(app)
-		return
+		_, was := e.models.LoadAndDelete(app)
+		return was
 	}
-	e.models.Store(app, m)
+	if was, ok := e.models.Load(app); ok && was.(*loaded).Version == m.Version {
+		return false
+	}
+	e.models.Store(app, &loaded{m, since})
+	return true
 }
 
 // model of an app: its own, that of all apps, or the built-in one.
-func (e *Engine) model(app string) *score.Model {
+func (e *Engine) model(app string) *loaded {
 	for _, key := range [2]string{app, ""} {
 		if m, ok := e.models.Load(key); ok {
-			return m.(*score.Model)
+			return m.(*loaded)
 		}
 	}
 	return e.builtin
+}
+
+// due is when a person is to be looked at again: as the plans say, or at once if they were made by another model.
+func (e *Engine) due(h *Holds) time.Time {
+	due := h.Due()
+	if len(h.Held) > 0 && h.Model != "" {
+		if m := e.model(h.App); m.Version != h.Model && m.since.Before(due) {
+			return m.since
+		}
+	}
+	return due
 }
 
 // Policy is the policy that the engine follows.
@@ -60,6 +81,7 @@ const (
 	triggerEvent   = "event" // also a change of the user's or a device's record
 	triggerWake    = "wake"
 	triggerReceipt = "receipt" // also the answer of a provider
+	triggerModel   = "model"   // another one than the plans were made by
 )
 
 // turn is one step or wake-up in progress.
@@ -80,7 +102,7 @@ func (e *Engine) turn(h *Holds, p *profile.Profile, now time.Time) *turn {
 			p.TimeZone = h.Out[n-1].TimeZone
 		}
 	}
-	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model(h.App)}
+	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model(h.App).Model}
 }
 
 // Step folds one record of the person's log into the holds.
@@ -121,7 +143,11 @@ func (e *Engine) Wake(h *Holds, now time.Time) (*Holds, []fold.Effect) {
 	t := e.turn(h, h.Profile, now)
 	t.observe()
 	t.overdue()
-	t.evaluate(triggerWake)
+	trigger := triggerWake
+	if h.Model != "" && h.Model != t.model.Version && h.Due().After(now) {
+		trigger = triggerModel
+	}
+	t.evaluate(trigger)
 	return t.done()
 }
 
@@ -165,7 +191,7 @@ func Stage(e *Engine) fold.Stage[*Holds, *profile.Enriched] {
 		DecodeState: DecodeHolds,
 		Step:        e.Step,
 		Wake:        e.Wake,
-		Due:         (*Holds).Due,
+		Due:         e.due,
 		Reconcile:   e.Reconcile,
 	}
 }
