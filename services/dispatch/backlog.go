@@ -45,7 +45,7 @@ func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 		if !o.d.windows[Bulk].wait(ctx, rel.AppID) {
 			return context.Cause(ctx)
 		}
-		o.admit(r, rel, Bulk)
+		o.admit(ctx, r, rel, Bulk)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

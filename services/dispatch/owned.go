@@ -56,23 +56,23 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 	for b := p.ID; b < state.Buckets; b += parts {
 		o.buckets = append(o.buckets, b)
 	}
-	var cancel context.CancelFunc
-	o.ctx, cancel = context.WithCancel(ctx)
+	own, cancel := context.WithCancel(ctx)
+	o.ctx = own
 	defer cancel()
-	if err := o.prepare(o.ctx); err != nil {
+	if err := o.prepare(own); err != nil {
 		return err
 	}
 	failed := make(chan error, 2)
 	var wg sync.WaitGroup
 	for _, run := range []func(context.Context) error{o.commitLoop, o.backlogLoop} {
 		wg.Go(func() {
-			if err := run(o.ctx); err != nil && o.ctx.Err() == nil {
+			if err := run(own); err != nil && own.Err() == nil {
 				failed <- err
 				cancel()
 			}
 		})
 	}
-	err = o.read(o.ctx)
+	err = o.read(own)
 	o.stop()
 	cancel()
 	wg.Wait()
@@ -120,7 +120,7 @@ func (o *owned) take(ctx context.Context, r *stream.Record) error {
 			if !w.wait(ctx, rel.AppID) {
 				return context.Cause(ctx)
 			}
-			o.admit(r, rel, lane)
+			o.admit(ctx, r, rel, lane)
 		}
 		return nil
 	}
@@ -133,7 +133,7 @@ func (o *owned) take(ctx context.Context, r *stream.Record) error {
 		if o.behind >= 0 {
 			o.taken[r.Offset] = true
 		}
-		o.admitLocked(r, rel, lane)
+		o.admitLocked(ctx, r, rel, lane)
 	default:
 		o.apps[rel.AppID] = true
 		if o.behind < 0 {
@@ -166,18 +166,18 @@ func (o *owned) known(releaseID string, offset int64) bool {
 	return true
 }
 
-func (o *owned) admit(r *stream.Record, rel *event.Release, lane Lane) {
+func (o *owned) admit(ctx context.Context, r *stream.Record, rel *event.Release, lane Lane) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.admitLocked(r, rel, lane)
+	o.admitLocked(ctx, r, rel, lane)
 }
 
 // admitLocked takes a release on, and starts it unless another one of the user is being tried.
-func (o *owned) admitLocked(r *stream.Record, rel *event.Release, lane Lane) {
+func (o *owned) admitLocked(ctx context.Context, r *stream.Record, rel *event.Release, lane Lane) {
 	key := event.Key(rel.AppID, rel.UserID)
 	l := &live{
 		release: *rel, part: o, lane: lane, turn: turn{key, lane}, bucket: state.Bucket(key),
-		offset: r.Offset, cause: stream.CauseOf(r), trace: trace.SpanContextFromContext(stream.Extract(o.ctx, r)),
+		offset: r.Offset, cause: stream.CauseOf(r), trace: trace.SpanContextFromContext(stream.Extract(ctx, r)),
 	}
 	if len(l.release.Targets) == 0 {
 		l.release.Targets = []event.Target{{}} // ends as a failure for want of a device

@@ -149,6 +149,7 @@ func After(v push.Verdict, p *push.Push, n int, now time.Time) Step {
 		if n >= configTries {
 			return refused(v.Reason, false)
 		}
+	case push.Retry, push.RetryAfter:
 	}
 	at := now.Add(wait(v, p.ID, n))
 	if !at.Before(p.Expires) {
@@ -186,6 +187,7 @@ func wait(v push.Verdict, id string, n int) time.Duration {
 		base = ambiguousBase
 	case push.Config:
 		base = configBase
+	default:
 	}
 	d := min(base<<min(n-1, 16), retryMost)
 	d = d/2 + time.Duration(jitter(id, n)*float64(d/2))
@@ -198,6 +200,6 @@ func wait(v push.Verdict, id string, n int) time.Duration {
 
 // jitter is in [0, 1).
 func jitter(id string, n int) float64 {
-	sum := sha256.Sum256(binary.BigEndian.AppendUint32([]byte(id), uint32(n))) //nolint:gosec // n is small
+	sum := sha256.Sum256(binary.BigEndian.AppendUint32([]byte(id), uint32(n)))
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
 }

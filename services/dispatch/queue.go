@@ -108,8 +108,8 @@ func (q *queue) sleep(ctx context.Context, w *waiter, at time.Time) bool {
 // wakeOne wakes a worker that may take what is there; those for urgent tasks only come first.
 func (q *queue) wakeOne() {
 	best := -1
-	for i := len(q.waiters) - 1; i >= 0; i-- {
-		switch w := q.waiters[i]; {
+	for i, w := range slices.Backward(q.waiters) {
+		switch {
 		case w.most == Urgent && q.lanes[Urgent].count > 0:
 			best = i
 		case w.most == Bulk && best < 0 && q.lanes[Urgent].count+q.lanes[Bulk].count > 0:

@@ -33,7 +33,7 @@ func TestTablesAreInTheReadme(t *testing.T) {
 		}
 	}
 	if *update {
-		require.NoError(t, os.WriteFile("README.md", []byte(text), 0o644)) //nolint:gosec // a text for everybody
+		require.NoError(t, os.WriteFile("README.md", []byte(text), 0o644))
 	}
 }
 

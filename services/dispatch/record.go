@@ -73,6 +73,7 @@ func (r Record) Take(now, until time.Time, resend bool) (Record, Claim) {
 		if now.Before(r.At) {
 			return r, Hold
 		}
+	case None:
 	}
 	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until}, Go
 }

@@ -85,6 +85,7 @@ func TestCrashPoints(t *testing.T) {
 						for _, other := range owners {
 							require.False(t, ok && (other.claimed || other.answer != nil) && now.Before(other.until), "an attempt is not in doubt while it may be going on")
 						}
+					case Hold, Done:
 					}
 				}
 			}
@@ -105,6 +106,7 @@ func TestCrashPoints(t *testing.T) {
 				break
 			}
 			switch claim {
+			case Done:
 			case Hold:
 				now = next.At
 			case Doubt:

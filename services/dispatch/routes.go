@@ -176,7 +176,7 @@ func (r *routes) secret(id string) []byte {
 func (r *routes) watch(ctx context.Context, every time.Duration) {
 	failed := ""
 	for r.clock.Sleep(ctx, every) == nil {
-		err := r.reload()
+		err := r.reload() //nolint:contextcheck // what a sender fetches is for all its pushes
 		if err != nil && err.Error() != failed {
 			failed = err.Error()
 			r.log.Error().Err(err).Msg("apps_unreadable")

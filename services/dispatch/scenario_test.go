@@ -419,7 +419,7 @@ func TestAServerThatIsNotThere(t *testing.T) {
 func TestOneDeadTokenEndpointHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
 	cred := b.FCMCredentials()

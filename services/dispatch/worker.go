@@ -63,8 +63,8 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 		}
 		if t.rel.part.enter() {
 			first := !t.tried
-			t.tried = true // before the attempt, which may hand t on
-			d.attempt(t.rel.part.ctx, t)
+			t.tried = true               // before the attempt, which may hand t on
+			d.attempt(t.rel.part.ctx, t) //nolint:contextcheck // a push ends with its partition, not with the worker
 			if first {
 				t.rel.part.tried(t.rel)
 			}

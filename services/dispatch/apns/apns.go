@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
@@ -130,7 +131,7 @@ func (s *Sender) Send(ctx context.Context, p *push.Push, now time.Time) push.Ver
 		v.Class = push.Drop // the message chose the topic: the token may be good for its own
 	}
 	v.ProviderID = resp.ApnsID
-	if resp.StatusCode == 200 && resp.Reason != "" {
+	if resp.StatusCode == http.StatusOK && resp.Reason != "" {
 		v = push.Verdict{Class: push.Ambiguous, Status: 200, Reason: resp.Reason}
 	}
 	s.bufs.Put(sc)
@@ -177,9 +178,8 @@ func (s *Sender) push(ctx context.Context, n *apns2.Notification, payload []byte
 	var body struct {
 		Reason string `json:"reason"`
 	}
-	if err := json.Unmarshal(sc.resp.Body, &body); err != nil {
-		r.Reason = push.ReasonBadAnswer
-		return r, nil
+	if json.Unmarshal(sc.resp.Body, &body) != nil {
+		body.Reason = push.ReasonBadAnswer
 	}
 	r.Reason = body.Reason
 	return r, nil

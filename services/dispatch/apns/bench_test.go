@@ -20,7 +20,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +32,7 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/services/dispatch/apns"
+	"github.com/kairos-push/kairos/services/dispatch/internal/gauge"
 	"github.com/kairos-push/kairos/services/dispatch/push"
 )
 
@@ -224,22 +224,16 @@ func measure(b *testing.B, spread func(n int, one func(i int)), send func(i int)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	cpu := cpuTime()
+	cpu := gauge.CPU()
 	spread(b.N, one)
 	b.StopTimer()
-	used := cpuTime() - cpu
+	used := gauge.CPU() - cpu
 	require.Zero(b, failed.Load())
 	slices.Sort(took)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pushes/s")
 	b.ReportMetric(float64(b.N)/used.Seconds(), "pushes/core-s")
 	b.ReportMetric(float64(took[b.N/2])/1e6, "p50-ms")
 	b.ReportMetric(float64(took[b.N*99/100])/1e6, "p99-ms")
-}
-
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // workers share the pushes out among so many goroutines.
@@ -301,7 +295,7 @@ func plain(b *testing.B, addr string, pool *x509.CertPool, key *ecdsa.PrivateKey
 	b.Helper()
 	c := apns2.NewTokenClient(&token.Token{AuthKey: key, KeyID: "K", TeamID: "T"})
 	c.Host = "https://" + addr
-	c.HTTPClient.Transport.(*http2.Transport).TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	c.HTTPClient.Transport.(*http2.Transport).TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12} //nolint:staticcheck // apns2 brings this transport
 	b.Cleanup(c.CloseIdleConnections)
 	return func(i int) error {
 		p := payload.NewPayload().AlertTitle("Your order").AlertBody("It is on its way to you and will arrive at noon.").

@@ -155,11 +155,11 @@ func (c *Client) Do(ctx context.Context, req *Request, resp *Response) error {
 	}
 	s := c.streams.Get().(*stream)
 	s.reset(req)
-	cn.send(s)
+	cn.send(s) //nolint:contextcheck // a connection outlives the request that has it opened
 	select {
 	case err = <-s.done:
 	case <-ctx.Done():
-		if written, ended := cn.abandon(s); !ended {
+		if written, ended := cn.abandon(s); !ended { //nolint:contextcheck // a connection outlives the request that has it opened
 			// The writer or reader may still hold the stream: it is left to the garbage collector.
 			return &Error{Written: written, Err: context.Cause(ctx)}
 		}
@@ -201,7 +201,7 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 	}
 	cn := c.take()
 	if cn == nil || (cn.active > spread && len(c.conns) < c.cfg.Conns) {
-		c.dial()
+		c.dial() //nolint:contextcheck // a connection outlives the request that has it opened
 	}
 	if cn != nil {
 		c.mu.Unlock()
@@ -220,7 +220,7 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 	if i := slices.Index(c.waiters, ch); i >= 0 {
 		c.waiters = slices.Delete(c.waiters, i, i+1)
 	} else if g := <-ch; g.conn != nil {
-		c.put(g.conn)
+		c.put(g.conn) //nolint:contextcheck // a connection outlives the request that has it opened
 	}
 	return nil, context.Cause(ctx)
 }
@@ -333,7 +333,7 @@ func (c *Client) drop(cn *conn) {
 func (c *Client) setLimit(cn *conn, server uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cn.limit = int(min(uint32(c.cfg.Streams), server)) //nolint:gosec // a small positive number
+	cn.limit = int(min(uint32(c.cfg.Streams), server))
 	c.serveWaiters()
 }
 

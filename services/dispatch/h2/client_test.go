@@ -24,13 +24,12 @@ import (
 )
 
 // serve starts Go's own HTTP/2 server, the reference that the client is held to.
-func serve(tb testing.TB, streams uint32, h http.HandlerFunc) (h2.Config, *httptest.Server) {
+func serve(tb testing.TB, streams int, h http.HandlerFunc) (h2.Config, *httptest.Server) {
 	tb.Helper()
 	srv := httptest.NewUnstartedServer(h)
 	srv.EnableHTTP2 = true
 	srv.Config.ErrorLog = nil
-	require.NoError(tb, http2.ConfigureServer(srv.Config, &http2.Server{MaxConcurrentStreams: streams}))
-	srv.TLS = srv.Config.TLSConfig
+	srv.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: streams}
 	srv.StartTLS()
 	tb.Cleanup(srv.Close)
 	pool := x509.NewCertPool()

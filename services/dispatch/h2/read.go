@@ -165,6 +165,7 @@ func (cn *conn) settings(f *http2.SettingsFrame) error {
 			}
 		case http2.SettingHeaderTableSize:
 			cn.tableSize = min(4096, s.Val)
+		default: // of the others, only the limit of streams matters to us: below
 		}
 		return nil
 	})

@@ -12,13 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // net/http wants one
 	"net"
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2"
 
 	"github.com/kairos-push/kairos/pkg/clock"
 )
@@ -47,7 +45,7 @@ type Options struct {
 	// Listen opens a gateway's listener; default a free port on 127.0.0.1. Tests pass an in-memory network.
 	Listen func(gateway string) (net.Listener, error)
 	// Streams is SETTINGS_MAX_CONCURRENT_STREAMS of the APNs gateway (default 1000, as Apple's).
-	Streams uint32
+	Streams int
 	// Keep is how many arrivals the inspector keeps (default 10,000).
 	Keep int
 	// Log gets every arrival as a line of JSON; nil for none.
@@ -108,7 +106,7 @@ func Start(ctx context.Context, opt Options) (*Gateways, error) {
 	for _, s := range []struct {
 		name    string
 		url     *string
-		streams uint32
+		streams int
 		handler http.Handler
 	}{
 		{APNs, &g.APNsURL, opt.Streams, http.HandlerFunc(g.serveAPNs)},
@@ -126,22 +124,20 @@ func Start(ctx context.Context, opt Options) (*Gateways, error) {
 	return g, nil
 }
 
-func (g *Gateways) serve(listen func(string) (net.Listener, error), name string, cert tls.Certificate, streams uint32, h http.Handler) (string, error) {
+func (g *Gateways) serve(listen func(string) (net.Listener, error), name string, cert tls.Certificate, streams int, h http.Handler) (string, error) {
 	ln, err := listen(name)
 	if err != nil {
 		return "", err
 	}
 	srv := &http.Server{
 		Handler:           h,
-		ErrorLog:          log.New(io.Discard, "", 0), //nolint:depguard // net/http wants one: broken connections are on purpose here
+		ErrorLog:          log.New(io.Discard, "", 0), // broken connections are on purpose here
 		ReadHeaderTimeout: 30 * time.Second,
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, &connection{conn: c})
 		},
-	}
-	if err := http2.ConfigureServer(srv, &http2.Server{MaxConcurrentStreams: streams}); err != nil {
-		return "", err
 	}
 	g.servers = append(g.servers, srv)
 	g.wg.Go(func() { _ = srv.ServeTLS(ln, "", "") })

@@ -146,7 +146,7 @@ func (g *Gateways) checkVAPID(r *http.Request) (status int, err error) {
 	}
 	if !bytes.Equal(raw, g.vapid) {
 		return http.StatusForbidden, errors.New(
-			"the VAPID credentials in the authorization header do not correspond to the credentials used to create the subscriptions.")
+			"the VAPID credentials in the authorization header do not correspond to the credentials used to create the subscriptions")
 	}
 	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), raw)
 	if err != nil {
@@ -181,7 +181,7 @@ func checkPush(h http.Header, b *browser, body []byte) ([]byte, error) {
 	case !urgencies[h.Get("Urgency")]:
 		return nil, errors.New("unknown Urgency")
 	case h.Get("Topic") != "" && !topicForm.MatchString(h.Get("Topic")):
-		return nil, errors.New("Topic is not 1 to 32 characters of URL-safe base64")
+		return nil, errors.New("topic is not 1 to 32 characters of URL-safe base64")
 	case h.Get("Content-Encoding") != "aes128gcm":
 		return nil, errors.New("Content-Encoding is not aes128gcm")
 	}

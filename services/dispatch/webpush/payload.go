@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/SherClockHolmes/webpush-go"
@@ -18,27 +19,36 @@ import (
 // less its header (86), the tag (16) and the padding delimiter (1).
 const MaxPayload = 4096 - 86 - 16 - 1
 
-// subscription reads a PushSubscription as browsers give it. Whatever is wrong with it will stay wrong.
-func subscription(address string) (*webpush.Subscription, *url.URL, error) {
+// subscription is where a browser gets its pushes, and what they are sealed with.
+type subscription struct {
+	endpoint *url.URL
+	key      *ecdh.PublicKey
+	auth     []byte
+}
+
+// subscriptionOf reads a PushSubscription as browsers give it. Whatever is wrong with it will stay wrong.
+func subscriptionOf(address string) (*subscription, error) {
 	var sub webpush.Subscription
 	if err := json.Unmarshal([]byte(address), &sub); err != nil {
-		return nil, nil, push.Refuse(push.ReasonBadAddress, "a Web Push address is a PushSubscription in JSON")
+		return nil, push.Refuse(push.ReasonBadAddress, "a Web Push address is a PushSubscription in JSON")
 	}
 	u, err := url.Parse(sub.Endpoint)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, nil, push.Refuse(push.ReasonBadAddress, "endpoint is not an https URL")
+		return nil, push.Refuse(push.ReasonBadAddress, "endpoint is not an https URL")
 	}
 	pub, err := decode(sub.Keys.P256dh)
 	if err != nil {
-		return nil, nil, push.Refuse(push.ReasonBadAddress, "keys.p256dh is not base64")
+		return nil, push.Refuse(push.ReasonBadAddress, "keys.p256dh is not base64")
 	}
-	if _, err := ecdh.P256().NewPublicKey(pub); err != nil {
-		return nil, nil, push.Refuse(push.ReasonBadAddress, "keys.p256dh is not a point on P-256")
+	key, err := ecdh.P256().NewPublicKey(pub)
+	if err != nil {
+		return nil, push.Refuse(push.ReasonBadAddress, "keys.p256dh is not a point on P-256")
 	}
-	if auth, err := decode(sub.Keys.Auth); err != nil || len(auth) != 16 {
-		return nil, nil, push.Refuse(push.ReasonBadAddress, "keys.auth is not 16 bytes of base64")
+	auth, err := decode(sub.Keys.Auth)
+	if err != nil || len(auth) != 16 {
+		return nil, push.Refuse(push.ReasonBadAddress, "keys.auth is not 16 bytes of base64")
 	}
-	return &sub, u, nil
+	return &subscription{endpoint: u, key: key, auth: auth}, nil
 }
 
 // decode takes base64 of either alphabet, padded or not.
@@ -116,16 +126,8 @@ func (h *headers) override(v any) error {
 }
 
 func validTopic(s string) bool {
-	if s == "" || len(s) > 32 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return true
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return s != "" && len(s) <= 32 && strings.Trim(s, alphabet) == ""
 }
 
 // topicOf makes a Topic of a collapse id: 32 characters of base64 (RFC 8030 §5.4).
@@ -136,9 +138,9 @@ func topicOf(collapseID string) string {
 
 func nonEmpty(pairs ...string) map[string]any {
 	m := make(map[string]any, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			m[pairs[i]] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			m[pair[0]] = pair[1]
 		}
 	}
 	return m

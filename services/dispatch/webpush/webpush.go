@@ -1,8 +1,10 @@
-// Package webpush sends to the push services of browsers (RFC 8030) through SherClockHolmes/webpush-go, which
-// encrypts (RFC 8291). The VAPID token (RFC 8292) is ours: the library signs a new one for every push.
+// Package webpush sends to the push services of browsers (RFC 8030). The types are those of
+// SherClockHolmes/webpush-go; encryption (RFC 8291) and the VAPID token (RFC 8292) are ours, because the library signs a
+// new token for every push and leaves no way round it.
 package webpush
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -95,7 +98,7 @@ func public(_, address string, _ syscall.RawConn) error {
 
 // Send makes one request.
 func (s *Sender) Send(ctx context.Context, p *push.Push, now time.Time) push.Verdict {
-	sub, u, err := subscription(p.Address)
+	sub, err := subscriptionOf(p.Address)
 	if err != nil {
 		return push.Refusal(err)
 	}
@@ -110,55 +113,52 @@ func (s *Sender) Send(ctx context.Context, p *push.Push, now time.Time) push.Ver
 	if err != nil {
 		return push.Refusal(err)
 	}
-	auth, err := s.vapid.header(u.Scheme+"://"+u.Host, now)
+	auth, err := s.vapid.header(sub.endpoint.Scheme+"://"+sub.endpoint.Host, now)
 	if err != nil {
 		return push.Verdict{Class: push.Config, Reason: push.ReasonCredentials, Fix: fixVAPID}
 	}
-	x := &exchange{transport: s.transport, auth: auth}
-	resp, err := webpush.SendNotificationWithContext(ctx, body, sub, &webpush.Options{
-		HTTPClient: x, Topic: h.topic, Urgency: h.urgency, TTL: int(p.TTL(now, MaxTTL)),
-		VAPIDPublicKey: s.vapid.public, VAPIDPrivateKey: throwaway, Subscriber: s.vapid.subject,
-	})
+	sealed, err := encrypt(sub.key, sub.auth, body)
 	if err != nil {
-		return x.lost(err)
+		return push.Refusal(push.Refuse(push.ReasonBadAddress, "%v", err))
+	}
+	var written atomic.Bool
+	req, err := request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { written.Store(true) },
+	}), sub, sealed, h, auth, p.TTL(now, MaxTTL))
+	if err != nil {
+		return push.Refusal(push.Refuse(push.ReasonBadAddress, "endpoint is no URL that can be asked"))
+	}
+	resp, err := s.transport.RoundTrip(req)
+	if err != nil {
+		return lost(err, written.Load())
 	}
 	defer resp.Body.Close()
 	return judge(resp, now)
 }
 
+// request makes the one request of an attempt. It cannot be repeated, and redirects are not followed.
+func request(ctx context.Context, sub *subscription, sealed []byte, h headers, auth string, ttl int64) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, sub.endpoint.String(), bytes.NewReader(sealed))
+	if err != nil {
+		return nil, err
+	}
+	req.GetBody = nil
+	req.Header = http.Header{
+		"Authorization": {auth}, "Content-Encoding": {"aes128gcm"}, "Content-Type": {"application/octet-stream"},
+		"Ttl": {strconv.FormatInt(ttl, 10)}, "Topic": {h.topic}, "Urgency": {string(h.urgency)},
+	}
+	return req, nil
+}
+
 // Close ends idle connections.
 func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 
-// throwaway signs the token that the library makes and exchange replaces.
-const throwaway = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"
-
-// exchange is the library's HTTP client for one attempt: it puts the kept VAPID token in, and makes one request
-// without following redirects.
-type exchange struct {
-	transport *http.Transport
-	auth      string
-	asked     bool
-	written   atomic.Bool
-}
-
-// Do makes the request.
-func (x *exchange) Do(req *http.Request) (*http.Response, error) {
-	x.asked = true
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		WroteHeaders: func() { x.written.Store(true) },
-	}))
-	req.GetBody = nil
-	req.Header.Set("Authorization", x.auth)
-	return x.transport.RoundTrip(req)
-}
-
-func (x *exchange) lost(err error) push.Verdict {
+// lost is the verdict on an attempt without an answer.
+func lost(err error, written bool) push.Verdict {
 	switch {
-	case !x.asked:
-		return push.Refusal(push.Refuse(push.ReasonBadAddress, "%v", err))
 	case errors.Is(err, errPrivate):
 		return push.Refusal(push.Refuse(push.ReasonBadAddress, "the endpoint is in a private network"))
-	case x.written.Load():
+	case written:
 		return push.Verdict{Class: push.Ambiguous, Reason: push.ReasonNoAnswer}
 	default:
 		return push.Verdict{Class: push.Retry, Reason: push.ReasonNotConnected}
