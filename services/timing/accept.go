@@ -68,7 +68,7 @@ func (t *turn) accept(in *event.Message, received time.Time) {
 		return
 	}
 
-	draw := policy.Explore(t.policy.For(m.Category).Exploration, t.h.App, t.h.User, m)
+	draw := policy.Explore(t.policy.For(m.Category).Exploration, t.policy.Seed, t.h.App, t.h.User, m)
 	t.h.Held = append(t.h.Held, Held{Message: *m, AcceptedAt: received, Deadline: t.deadline(m, received), Draw: draw})
 	accepted := t.row(m, event.OutcomeAccepted)
 	accepted.Arm, accepted.Propensity = draw.Arm, draw.Propensity

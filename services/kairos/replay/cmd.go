@@ -18,7 +18,7 @@ type Cmd struct {
 	Out       string `help:"Where outcomes go (- = standard output)." default:"-" placeholder:"FILE"`
 	Decisions string `help:"Where decisions go; nowhere without it." placeholder:"FILE"`
 	Policy    string `help:"Policy file that replaces the defaults." placeholder:"FILE"`
-	Seed      int64  `help:"Another seed draws other exploration arms." default:"0"`
+	Seed      int64  `help:"Another seed than the policy's draws other exploration arms." default:"0"`
 }
 
 // Run replays.
@@ -66,18 +66,20 @@ func (c *Cmd) Run(ctx context.Context, o *cli.IO) (err error) {
 	return err
 }
 
-// Engine is the deciding core with the policy of a file, or the default one if file is "".
+// Engine decides by the policy of a file, or by the default one if file is "".
 func Engine(file string, seed int64) (*timing.Engine, error) {
-	if file == "" {
-		return timing.NewEngine(policy.Default()), nil
+	p := policy.Default()
+	if file != "" {
+		data, err := os.ReadFile(file) //nolint:gosec // the path is the user's own
+		if err != nil {
+			return nil, err
+		}
+		if p, err = policy.Parse(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
 	}
-	data, err := os.ReadFile(file) //nolint:gosec // the path is the user's own
-	if err != nil {
-		return nil, err
-	}
-	p, err := policy.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if seed != 0 {
+		p = p.Seeded(seed)
 	}
 	return timing.NewEngine(p), nil
 }

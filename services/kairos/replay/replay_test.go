@@ -155,6 +155,19 @@ func TestTheSameLogGivesTheSameBytes(t *testing.T) {
 	require.NotEmpty(t, decisions[0].String())
 }
 
+func TestAnotherSeedDrawsOtherArms(t *testing.T) {
+	t.Parallel()
+	var in bytes.Buffer
+	require.NoError(t, collegemsg.Convert(&in, collegemsg.Synthetic(3, 50, 300), collegemsg.Options{}))
+	var outs [2]bytes.Buffer
+	for i := range outs {
+		_, err := replay.Run(t.Context(), timing.NewEngine(policy.Default().Seeded(int64(i))), replay.Streams{In: bytes.NewReader(in.Bytes()), Out: &outs[i]})
+		require.NoError(t, err)
+	}
+	require.NotEqual(t, outs[0].String(), outs[1].String())
+	require.NotZero(t, strings.Count(outs[0].String(), `"arm":"immediate"`))
+}
+
 func FuzzParseLine(f *testing.F) {
 	f.Add([]byte(phone))
 	f.Add([]byte(`{"topic":"clock","at":"2026-05-04T09:00:00Z"}`))

@@ -45,7 +45,7 @@ func rows(t *testing.T, w io.Writer, n int) {
 	}
 	for i := range n {
 		m := &event.Message{MessageID: fmt.Sprintf("m%d", i), UserID: fmt.Sprintf("u%d", i/4), Priority: event.Promotional}
-		draw := policy.Explore(p.Defaults.Exploration, "a", m.UserID, m)
+		draw := policy.Explore(p.Defaults.Exploration, 0, "a", m.UserID, m)
 		row := func(typ string, after time.Duration) {
 			at := start.Add(time.Duration(i)*time.Minute + after)
 			say(&event.Outcome{

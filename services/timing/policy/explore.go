@@ -32,16 +32,16 @@ type Draw struct {
 // NoDraw is that of a message without a choice.
 func NoDraw() Draw { return Draw{Arm: ArmFixed, Propensity: 1, Threshold: 1} }
 
-// Explore draws the arm of a message from the hash of its id, so that every replay draws the same. App and user are part of
+// Explore draws the arm of a message from the hash of its id and a seed, so that every replay draws the same. App and user are part of
 // the hash: a campaign that uses one message id for all of its people would else put them all into one arm.
-func Explore(x Exploration, appID, userID string, m *event.Message) Draw {
+func Explore(x Exploration, seed int64, appID, userID string, m *event.Message) Draw {
 	if m.Priority == event.Critical || m.Timing == event.TimingNow || m.Timing == event.TimingAt {
 		return NoDraw()
 	}
 	if m.Priority != event.Promotional {
 		x.Control = 0
 	}
-	h := sha256.Sum256([]byte("explore|" + event.Key(appID, userID) + "|" + m.MessageID))
+	h := sha256.Sum256([]byte("explore|" + strconv.FormatInt(seed, 10) + "|" + event.Key(appID, userID) + "|" + m.MessageID))
 	unit := func(b []byte) float64 { return float64(binary.BigEndian.Uint64(b)>>11) / (1 << 53) }
 	u, where := unit(h[:8]), unit(h[8:16])
 	for _, a := range [...]struct {

@@ -92,6 +92,9 @@ type Policy struct {
 	Defaults      Rules               `yaml:"defaults"`
 	Categories    map[string]Category `yaml:"categories"`
 
+	// Seed of the exploration draws: another seed puts other messages into each arm.
+	Seed int64 `yaml:"seed"`
+
 	version string
 }
 
@@ -157,6 +160,13 @@ func (p *Policy) seal() {
 	}
 	sum := sha256.Sum256(text)
 	p.version = hex.EncodeToString(sum[:6])
+}
+
+// Seeded is the policy with another seed.
+func (p Policy) Seeded(seed int64) Policy {
+	p.Seed = seed
+	p.seal()
+	return p
 }
 
 // Version identifies the content of the policy.

@@ -108,7 +108,7 @@ func TestExplore(t *testing.T) {
 	draw := func(id string, change func(*event.Message)) Draw {
 		m := event.Message{MessageID: id, Timing: event.TimingBestMoment, Priority: event.Promotional}
 		change(&m)
-		return Explore(x, "app", "user", &m)
+		return Explore(x, 0, "app", "user", &m)
 	}
 	n := map[string]int{}
 	const draws = 20000
@@ -133,5 +133,5 @@ func TestExplore(t *testing.T) {
 	} {
 		require.Equal(t, NoDraw(), draw("m", change))
 	}
-	require.Equal(t, Draw{Arm: "policy_1", Propensity: 1, Threshold: 1}, Explore(Exploration{}, "a", "u", &event.Message{MessageID: "m"}))
+	require.Equal(t, Draw{Arm: "policy_1", Propensity: 1, Threshold: 1}, Explore(Exploration{}, 0, "a", "u", &event.Message{MessageID: "m"}))
 }
