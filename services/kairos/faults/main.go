@@ -94,13 +94,13 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			good = good && res.OK()
 			results = append(results, res)
 			if err := json.NewEncoder(lines).Encode(res); err != nil {
 				return err
 			}
 		}
 		line(os.Stdout, results)
+		good = good && proven(results)
 	}
 	if !good {
 		return errGates

@@ -30,7 +30,7 @@ func line(w io.Writer, results []Result) {
 	var failed []string
 	for i := range results {
 		res := &results[i]
-		if !res.OK() {
+		if !res.OK() || len(res.Broken) > 0 {
 			failed = append(failed, fmt.Sprintf("seed %d: %s", res.Seed, strings.TrimSpace(res.Error+" "+verify.Join(res.Broken))))
 		}
 		rep := res.Report
@@ -51,13 +51,13 @@ func line(w io.Writer, results []Result) {
 		}
 	}
 	verdict := good.Render("ok")
-	switch {
-	case len(failed) > 0 && results[0].Control:
-		verdict = bad.Render("control did not fail")
-	case len(failed) > 0:
-		verdict = bad.Render("FAILED")
-	case results[0].Control:
+	switch ok := proven(results); {
+	case ok && results[0].Control:
 		verdict = good.Render("fails, as it must")
+	case results[0].Control:
+		verdict = bad.Render("control did not fail")
+	case !ok:
+		verdict = bad.Render("FAILED")
 	}
 	_, _ = lipgloss.Fprintf(w, columns+"%s\n", results[0].Fault, fmt.Sprint(len(results)), fmt.Sprint(sum.Accepted), fmt.Sprint(sum.Pushes),
 		fmt.Sprint(sum.Lost), fmt.Sprint(sum.Duplicates), fmt.Sprint(sum.Ambiguous), fmt.Sprint(sum.CancelledYetSent),
