@@ -37,6 +37,10 @@ func (s *Sender) build(p *push.Push, now time.Time) (body []byte, m *messaging.M
 	if size := payloadSize(msg); size > MaxPayload {
 		return nil, nil, push.TooLarge("FCM", size, MaxPayload)
 	}
+	for _, k := range []string{"topic", "condition", "token", "fid"} { // the address is the target's
+		delete(msg, k)
+	}
+	msg[pick(p.AddressType == "fid", "fid", "token")] = p.Address
 	m = new(messaging.Message)
 	raw, err := push.Marshal(msg)
 	if err != nil {
@@ -45,22 +49,12 @@ func (s *Sender) build(p *push.Push, now time.Time) (body []byte, m *messaging.M
 	if err := json.Unmarshal(raw, m); err != nil { // encoding/json: the SDK's types have its methods
 		return nil, nil, push.Refuse(push.ReasonBadPayload, "fcm: %v", err)
 	}
-	m.Token, m.Topic, m.Condition = "-", "", "" // the address is not the SDK's to check
-	delete(msg, "topic")
-	delete(msg, "condition")
-	delete(msg, "token")
-	delete(msg, "fid")
-	if p.AddressType == "fid" {
-		msg["fid"] = p.Address
-	} else {
-		msg["token"] = p.Address
-	}
-	req := object{"message": msg}
+	m.Token = "-" // the address is not the SDK's to check
+	body = append([]byte(`{"message":`), raw...)
 	if s.validateOnly {
-		req["validate_only"] = true
+		body = append(body, `,"validate_only":true`...)
 	}
-	body, err = push.Marshal(req)
-	return body, m, err
+	return append(body, '}'), m, nil
 }
 
 func message(p *push.Push, now time.Time) (object, error) {
