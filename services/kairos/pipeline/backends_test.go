@@ -8,8 +8,8 @@ import (
 	"github.com/kairos-push/kairos/services/kairos/pipeline"
 )
 
+// The tests in real time run before the virtual ones and not beside them: they have the machine for themselves.
 func TestEmbedded(t *testing.T) {
-	t.Parallel()
 	tellAll(t, pipetest.Embedded)
 }
 

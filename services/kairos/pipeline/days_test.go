@@ -1,14 +1,11 @@
 package pipeline_test
 
 import (
-	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
-	"github.com/kairos-push/kairos/pkg/pipetest"
 	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 	"github.com/kairos-push/kairos/services/kairos/pipeline"
 )
@@ -91,6 +88,10 @@ var days = []story{
 		s.Between("11:01", "11:01:01", "b", event.OutcomeSent)
 		s.Between("11:02", "11:02:02", "c", event.OutcomeSent)
 	}},
+}
+
+// outages are stories of their own world: a provider that is down is down for all.
+var outages = []story{
 	{"a provider that is down for hours", func(s *pipeline.Story) {
 		s.Gateways.Add(sandbox.Rule{Gateway: sandbox.APNs, Status: 503, Reason: "ServiceUnavailable"})
 		s.At("11:00")
@@ -100,19 +101,6 @@ var days = []story{
 		s.Between("14:00", "17:00", "m", event.OutcomeSent)
 		require.Greater(s, s.Await("m", event.OutcomeSent).Attempt, 3)
 	}},
-}
-
-func TestDays(t *testing.T) {
-	t.Parallel()
-	for _, s := range days {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(monday)
-				s.tell(pipeline.Start(t, pipetest.Virtual, pipeline.Options{}).Tell(t, "ada"))
-			})
-		})
-	}
 }
 
 func until(s *pipeline.Story, local string) func(*event.Message) {

@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -35,22 +34,7 @@ var disturbances = []struct {
 	}},
 }
 
-func TestVirtualDisturbances(t *testing.T) {
-	t.Parallel()
-	for _, d := range disturbances {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(monday)
-				w := pipeline.Start(t, pipetest.Virtual, pipeline.Options{})
-				disturb(t, w, "crowd", 10*time.Minute, d.do)
-			})
-		})
-	}
-}
-
 func TestEmbeddedDisturbances(t *testing.T) {
-	t.Parallel()
 	disturbAll(t, pipetest.Embedded)
 }
 
@@ -64,7 +48,7 @@ func disturbAll(t *testing.T, backend pipetest.Backend) {
 }
 
 // disturb has a crowd say its messages before and after the disturbance. Each comes to what it would have come to without.
-func disturb(t *testing.T, w *pipeline.World, crowd string, soon time.Duration, do func(*pipeline.World)) {
+func disturb(t testing.TB, w *pipeline.World, crowd string, soon time.Duration, do func(*pipeline.World)) {
 	t.Helper()
 	const size = 12
 	people := make([]*pipeline.Story, size)
