@@ -43,7 +43,7 @@ test-real: kafka ## the suites that need a real Apache Kafka and redis-server
 
 .PHONY: lint
 lint: ## golangci-lint with the import rules of .golangci.yml
-	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(TOOL) golangci-lint run ./...) || exit 1; done
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(TOOL) golangci-lint run --allow-parallel-runners ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: ## format

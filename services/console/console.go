@@ -97,11 +97,11 @@ func (c *Console) Run(ctx context.Context) error {
 func follow[T any](ctx context.Context, c *Console, t topic.Topic, apply func(*view, *T)) error {
 	return c.deps.Kafka.Tail(ctx, t, stream.Start, func(rec stream.Record) error {
 		row := new(T)
-		if err := event.Decode(rec.Value, row); err != nil {
+		if event.Decode(rec.Value, row) == nil {
+			c.change(func(v *view) { apply(v, row) })
+		} else {
 			c.metrics.bad.WithLabelValues(t.Name).Inc()
-			return nil
 		}
-		c.change(func(v *view) { apply(v, row) })
 		return nil
 	})
 }
@@ -152,9 +152,11 @@ func newMetrics(reg prometheus.Registerer, total func() ledger.Row) *metrics {
 	for _, t := range []topic.Topic{topic.Outcomes, topic.Decisions} {
 		m.bad.WithLabelValues(t.Name)
 	}
-	reg.MustRegister(m.bad, &book{total: total, messages: prometheus.NewDesc("kairos_ledger_messages",
-		"Messages by where they stand: accepted, held, or how they ended. accepted = the sum of the others.", []string{"state"}, nil),
-		faults: prometheus.NewDesc("kairos_ledger_faults", "Messages that break the conservation law.", []string{"fault"}, nil)})
+	reg.MustRegister(m.bad, &book{
+		total: total, messages: prometheus.NewDesc("kairos_ledger_messages",
+			"Messages by where they stand: accepted, held, or how they ended. accepted = the sum of the others.", []string{"state"}, nil),
+		faults: prometheus.NewDesc("kairos_ledger_faults", "Messages that break the conservation law.", []string{"fault"}, nil),
+	})
 	return m
 }
 

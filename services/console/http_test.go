@@ -86,7 +86,8 @@ func (s *eventStream) next(t *testing.T) (u struct {
 		MessageID string `json:"message_id"`
 		State     string
 	}
-}) {
+},
+) {
 	t.Helper()
 	for s.lines.Scan() {
 		if data, ok := strings.CutPrefix(s.lines.Text(), "data: "); ok {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -77,11 +78,11 @@ func (s *Ingest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	took := s.deps.Clock.Since(begun)
 	s.metrics.requests.WithLabelValues(route, strconv.Itoa(rec.status)).Inc()
 	s.metrics.seconds.WithLabelValues(route).Observe(took.Seconds())
-	line := s.deps.Log.Debug()
+	level := zerolog.DebugLevel
 	if rec.status >= http.StatusInternalServerError {
-		line = s.deps.Log.Warn()
+		level = zerolog.WarnLevel
 	}
-	line.Str("route", route).Int("status", rec.status).Str("app_id", rec.app).Int64("bytes_in", r.ContentLength).
+	s.deps.Log.WithLevel(level).Str("route", route).Int("status", rec.status).Str("app_id", rec.app).Int64("bytes_in", r.ContentLength).
 		Dur("took_ms", took).Str("trace_id", traceID(ctx)).Msg("http_request")
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -80,9 +81,7 @@ func (b *bundle) do(t *testing.T, r request) *httptest.ResponseRecorder {
 	req := httptest.NewRequestWithContext(t.Context(), r.method, r.path, strings.NewReader(r.body))
 	req.Header.Set("Authorization", "Bearer key")
 	req.Header.Set("Content-Type", "application/json")
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	w := httptest.NewRecorder()
 	b.ServeHTTP(w, req)
 	if w.Code >= 400 {
@@ -326,7 +325,9 @@ func TestLoadIsShedWhileKafkaHangs(t *testing.T) {
 		fits := maxBody / len(body)
 		codes := make(chan *httptest.ResponseRecorder, 2*fits)
 		for range fits {
-			go func() { codes <- b.do(t, request{method: "POST", path: "/v1/messages", body: body}) }()
+			go func() { //nolint:testifylint // do asserts nothing about a request without headers
+				codes <- b.do(t, request{method: "POST", path: "/v1/messages", body: body})
+			}()
 		}
 		synctest.Wait()
 		w := b.do(t, request{method: "POST", path: "/v1/messages", body: body})

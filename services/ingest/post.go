@@ -160,7 +160,7 @@ func (s *Ingest) write(ctx context.Context, recs []stream.Record) error {
 func unavailable(err error) *problem {
 	const again = 2 * time.Second
 	detail := "the log did not acknowledge in time; send the same request again"
-	if refused := (stream.Refused)(nil); errors.As(err, &refused) {
+	if refused := stream.Refused(nil); errors.As(err, &refused) {
 		detail = "the log refused a record"
 	}
 	return &problem{Status: http.StatusServiceUnavailable, Detail: detail, retryAfter: int(again.Seconds())}

@@ -21,6 +21,7 @@ func (t *turn) gates(ws *workspace, h *Held, to []*profile.Device, none policy.S
 	}
 	if m.Precondition != "" {
 		switch precondition.Test(m.Precondition, ws.environment(t)) {
+		case precondition.Holds:
 		case precondition.Fails:
 			g.Bar(policy.Precondition)
 		case precondition.Unknown:

@@ -103,8 +103,8 @@ func (b *Book) Add(o *event.Outcome) {
 	if t&ending != 0 {
 		switch {
 		case a.end == 0:
-			a.end, a.revision = t, int32(o.Revision) //nolint:gosec // revisions are small
-		case a.end != t && (a.end|t)&^mixed != 0 && a.revision == int32(o.Revision): //nolint:gosec // as above
+			a.end, a.revision = t, int32(o.Revision)
+		case a.end != t && (a.end|t)&^mixed != 0 && a.revision == int32(o.Revision):
 			a.contra = true
 		}
 	} else if first && o.Type != event.OutcomeAccepted && o.Type != event.OutcomeHeld && o.Type != event.OutcomeReleased {

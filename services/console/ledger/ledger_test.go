@@ -34,26 +34,66 @@ func TestLedger(t *testing.T) {
 		want ledger.Row
 		ok   bool
 	}{
-		{"held", []*event.Outcome{row("m", "accepted"), row("m", "held"), row("m", "held")},
-			ledger.Row{Accepted: 1, Held: 1, Ended: counts{}, After: counts{}}, true},
-		{"released is not ended", []*event.Outcome{row("m", "accepted"), row("m", "released")},
-			ledger.Row{Accepted: 1, Held: 1, Ended: counts{}, After: counts{}}, true},
-		{"sent, then opened twice", []*event.Outcome{row("m", "accepted"), row("m", "sent"), row("m", "opened"), row("m", "opened")},
-			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{"opened": 1}}, true},
-		{"the same rows again", []*event.Outcome{row("m", "accepted"), row("m", "sent"), row("m", "accepted"), row("m", "sent")},
-			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{}}, true},
-		{"two devices, two endings", []*event.Outcome{row("m", "accepted"), row("m", "sent"), row("m", "failed")},
-			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{}}, true},
-		{"a provider's refusal of one attempt ends nothing", []*event.Outcome{row("m", "accepted"), row("m", "provider_rejected")},
-			ledger.Row{Accepted: 1, Held: 1, Ended: counts{}, After: counts{"provider_rejected": 1}}, true},
-		{"cancelled and sent exclude each other", []*event.Outcome{row("m", "accepted"), row("m", "cancelled"), row("m", "sent")},
-			ledger.Row{Accepted: 1, Ended: counts{"cancelled": 1}, After: counts{}, Contradictions: 1}, false},
-		{"never accepted", []*event.Outcome{row("m", "sent")},
-			ledger.Row{Ended: counts{}, After: counts{}, Orphans: 1}, false},
-		{"accepted after all", []*event.Outcome{row("m", "sent"), row("m", "accepted")},
-			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{}}, true},
-		{"a refused record is no message", []*event.Outcome{row("m", "rejected")},
-			ledger.Row{Ended: counts{}, After: counts{}}, true},
+		{
+			"held",
+			[]*event.Outcome{row("m", "accepted"), row("m", "held"), row("m", "held")},
+			ledger.Row{Accepted: 1, Held: 1, Ended: counts{}, After: counts{}},
+			true,
+		},
+		{
+			"released is not ended",
+			[]*event.Outcome{row("m", "accepted"), row("m", "released")},
+			ledger.Row{Accepted: 1, Held: 1, Ended: counts{}, After: counts{}},
+			true,
+		},
+		{
+			"sent, then opened twice",
+			[]*event.Outcome{row("m", "accepted"), row("m", "sent"), row("m", "opened"), row("m", "opened")},
+			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{"opened": 1}},
+			true,
+		},
+		{
+			"the same rows again",
+			[]*event.Outcome{row("m", "accepted"), row("m", "sent"), row("m", "accepted"), row("m", "sent")},
+			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{}},
+			true,
+		},
+		{
+			"two devices, two endings",
+			[]*event.Outcome{row("m", "accepted"), row("m", "sent"), row("m", "failed")},
+			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{}},
+			true,
+		},
+		{
+			"a provider's refusal of one attempt ends nothing",
+			[]*event.Outcome{row("m", "accepted"), row("m", "provider_rejected")},
+			ledger.Row{Accepted: 1, Held: 1, Ended: counts{}, After: counts{"provider_rejected": 1}},
+			true,
+		},
+		{
+			"cancelled and sent exclude each other",
+			[]*event.Outcome{row("m", "accepted"), row("m", "cancelled"), row("m", "sent")},
+			ledger.Row{Accepted: 1, Ended: counts{"cancelled": 1}, After: counts{}, Contradictions: 1},
+			false,
+		},
+		{
+			"never accepted",
+			[]*event.Outcome{row("m", "sent")},
+			ledger.Row{Ended: counts{}, After: counts{}, Orphans: 1},
+			false,
+		},
+		{
+			"accepted after all",
+			[]*event.Outcome{row("m", "sent"), row("m", "accepted")},
+			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{}},
+			true,
+		},
+		{
+			"a refused record is no message",
+			[]*event.Outcome{row("m", "rejected")},
+			ledger.Row{Ended: counts{}, After: counts{}},
+			true,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
