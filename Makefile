@@ -81,5 +81,6 @@ standalone: ## each module builds without the workspace, and production binaries
 	@.ci/standalone
 
 .PHONY: schemas
-schemas: ## lint AsyncAPI and OpenAPI
+schemas: ## lint AsyncAPI, OpenAPI and docker-compose.yml
 	@.ci/lint-schemas
+	@cd .tools && GOWORK=off go run ./compose ../docker-compose.yml
