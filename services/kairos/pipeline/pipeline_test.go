@@ -18,22 +18,22 @@ const monday = 2*24*time.Hour + 9*time.Hour
 
 func TestVirtual(t *testing.T) {
 	t.Parallel()
-	bubble(t, 2, func(w *pipeline.World) { together(w, stories) })
+	bubble(t, func(w *pipeline.World) { together(w, stories) })
 }
 
 func TestVirtualDays(t *testing.T) {
 	t.Parallel()
-	bubble(t, 1, func(w *pipeline.World) { together(w, days) })
+	bubble(t, func(w *pipeline.World) { together(w, days) })
 }
 
 func TestVirtualOutage(t *testing.T) {
 	t.Parallel()
-	bubble(t, 1, func(w *pipeline.World) { together(w, outages) })
+	bubble(t, func(w *pipeline.World) { together(w, outages) })
 }
 
 func TestVirtualDisturbances(t *testing.T) {
 	t.Parallel()
-	bubble(t, 2, func(w *pipeline.World) {
+	bubble(t, func(w *pipeline.World) {
 		for i, d := range disturbances {
 			disturb(named{w.TB, d.name}, w, fmt.Sprintf("crowd%d", i), 10*time.Minute, d.do)
 		}
@@ -41,11 +41,11 @@ func TestVirtualDisturbances(t *testing.T) {
 }
 
 // bubble runs a world in virtual time.
-func bubble(t *testing.T, partitions int, do func(*pipeline.World)) {
+func bubble(t *testing.T, do func(*pipeline.World)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(monday)
-		do(pipeline.Start(t, pipetest.Virtual, pipeline.Options{Partitions: partitions}))
+		do(pipeline.Start(t, pipetest.Virtual, pipeline.Options{}))
 	})
 }
 

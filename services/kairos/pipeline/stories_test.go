@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -54,7 +55,8 @@ var stories = []story{
 		require.Contains(s, d[0].Why, "the phone is in use")
 	}},
 	{"best moment, which comes with an unlock", func(s *pipeline.Story) {
-		s.Say(s.Phone("phone"), s.Shows("phone", event.SignalLocked, s.In(-10*time.Minute)), s.Message("m", best))
+		s.Say(inTheMorning(s), s.Shows("phone", event.SignalLocked, s.In(-10*time.Minute)))
+		s.Say(s.Message("m", best, deadline(s, 12*time.Hour)))
 		s.Expect("m", "accepted", "held moment")
 		s.Say(s.Shows("phone", event.SignalUnlocked, s.In(-150*time.Second)))
 		s.Expect("m", "accepted", "held moment", "released moment", "sent")
@@ -238,6 +240,17 @@ const punctual = 10 * time.Second
 
 func best(m *event.Message) { m.Timing = event.TimingBestMoment }
 func drop(m *event.Message) { m.AtDeadline = event.AtDeadlineDrop }
+
+// inTheMorning is a phone where it is ten o'clock at the moment: whether waiting is worth while depends on the hour.
+func inTheMorning(s *pipeline.Story) event.Device {
+	d := s.Phone("phone")
+	east := 10 - s.Now().Hour()
+	if east < -12 {
+		east += 24
+	}
+	d.TimeZone = fmt.Sprintf("Etc/GMT%+d", -east)
+	return d
+}
 
 func later(s *pipeline.Story) func(*event.Message) {
 	return func(m *event.Message) { m.NotBefore = s.In(time.Hour) }

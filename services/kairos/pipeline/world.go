@@ -44,7 +44,7 @@ var App = service.App{AppID: "demo", APIKeys: []string{"demo"}, Topics: "in.", R
 
 // Options of a world; the zero value is right.
 type Options struct {
-	Partitions int // of each topic; 2
+	Partitions int // of each topic; 8
 	// Policy is the default one without exploration, unless given: stories know what is going to happen.
 	Policy *policy.Policy
 	// Fold says how often the folds look at Redis and write checkpoints; nil is often enough to see a loss soon.
@@ -79,7 +79,7 @@ type process struct {
 func Start(tb testing.TB, backend pipetest.Backend, opt Options) *World {
 	tb.Helper()
 	if opt.Partitions == 0 {
-		opt.Partitions = 2
+		opt.Partitions = 8
 	}
 	if opt.Policy == nil {
 		p := policy.Default()
