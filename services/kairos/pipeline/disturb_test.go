@@ -50,7 +50,7 @@ func disturbAll(t *testing.T, backend pipetest.Backend) {
 // disturb has a crowd say its messages before and after the disturbance. Each comes to what it would have come to without.
 func disturb(t testing.TB, w *pipeline.World, crowd string, soon time.Duration, do func(*pipeline.World)) {
 	t.Helper()
-	const size = 12
+	const size = 6
 	people := make([]*pipeline.Story, size)
 	for i := range people {
 		people[i] = w.Tell(t, fmt.Sprintf("%s-%d", crowd, i))

@@ -194,7 +194,7 @@ func (w *World) fold() fold.Config {
 		return *w.opt.Fold
 	}
 	if w.virtual {
-		return fold.Config{Verify: 10 * time.Minute, Checkpoint: 20 * time.Minute}
+		return fold.Config{Verify: 6 * time.Hour, Checkpoint: time.Hour}
 	}
 	return fold.Config{Verify: 100 * time.Millisecond, Checkpoint: time.Second}
 }
