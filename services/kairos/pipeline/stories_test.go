@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,10 +50,9 @@ var stories = []story{
 		s.Say(s.Phone("phone"), s.Shows("phone", event.SignalUnlocked, s.In(-150*time.Second)))
 		s.Say(s.Message("m", best))
 		s.Expect("m", "accepted", "released moment", "sent")
-		d := s.Topics.Decisions(s.User, "m")
-		require.Len(s, d, 1)
-		require.GreaterOrEqual(s, d[0].Score, d[0].ValueOfWaiting)
-		require.Contains(s, d[0].Why, "the phone is in use")
+		d := s.Decided("m", action(event.ActionRelease))
+		require.GreaterOrEqual(s, d.Score, d.ValueOfWaiting)
+		require.Contains(s, d.Why, "the phone is in use")
 	}},
 	{"best moment, which comes with an unlock", func(s *pipeline.Story) {
 		s.Say(inTheMorning(s), s.Shows("phone", event.SignalLocked, s.In(-10*time.Minute)))
@@ -60,9 +60,8 @@ var stories = []story{
 		s.Expect("m", "accepted", "held moment")
 		s.Say(s.Shows("phone", event.SignalUnlocked, s.In(-150*time.Second)))
 		s.Expect("m", "accepted", "held moment", "released moment", "sent")
-		d := s.Topics.Decisions(s.User, "m")
-		require.Equal(s, event.ActionHold, d[0].Action)
-		require.Equal(s, "signal", d[len(d)-1].Trigger)
+		require.Equal(s, "arrival", s.Decided("m", action(event.ActionHold)).Trigger)
+		require.Equal(s, "signal", s.Decided("m", action(event.ActionRelease)).Trigger)
 	}},
 	{"cancel while it is held", func(s *pipeline.Story) {
 		s.Say(s.Phone("phone"), s.Message("m", later(s)))
@@ -125,15 +124,14 @@ var stories = []story{
 		s.Say(s.Message("m"), s.Message("loud", func(m *event.Message) { m.QuietHours = event.QuietBypass }))
 		s.Expect("loud", "accepted", "released now", "sent")
 		s.Expect("m", "accepted", "held quiet_hours")
-		require.Equal(s, []string{"quiet_hours"}, s.Topics.Decisions(s.User, "m")[0].Gates)
+		s.Decided("m", gates("quiet_hours"))
 		s.Say(s.Message("drop", deadline(s, 1500*time.Millisecond), drop))
 		s.Expect("drop", "accepted", "held quiet_hours", "expired quiet_hours")
 		// The person sleeps at other times; what is left to wait for is the gap to the one that was sent.
 		s.Say(event.User{UserID: s.User, QuietHours: around(300, 360)})
 		s.Say(s.Message("urgent", func(m *event.Message) { m.Priority = event.Critical }))
 		s.Expect("urgent", "accepted", "released now", "sent")
-		d := s.Topics.Decisions(s.User, "m")
-		require.Equal(s, []string{"minimum_gap"}, d[len(d)-1].Gates)
+		s.Decided("m", gates("minimum_gap"))
 	}},
 	{"deadline", func(s *pipeline.Story) {
 		unmet := func(m *event.Message) { m.Precondition = "attributes.cart == 'open'" }
@@ -194,7 +192,7 @@ var stories = []story{
 		s.Say(s.Phone("phone"))
 		s.Gateways.Unregister(sandbox.APNs, s.Address("phone"))
 		s.Say(s.Message("m"))
-		s.Expect("m", "accepted", "released now", "failed Unregistered", "provider_rejected Unregistered")
+		s.Expect("m", "accepted", "released now", "failed Unregistered", "provider_rejected Unregistered").Answered("m")
 		s.Say(s.Message("next"))
 		s.Expect("next", "accepted", "held no_device")
 		renewed := s.Phone("phone")
@@ -214,7 +212,7 @@ var stories = []story{
 		s.Say(receipt("f", event.ReceiptDismissed, forged))
 		s.Say(receipt("d", event.ReceiptDelivered, token), receipt("d", event.ReceiptDelivered, token), receipt("o", event.ReceiptOpened, token))
 		s.Expect("m", "accepted", "released now", "sent", "delivered", "opened").Stands("m", event.OutcomeOpened)
-		opened, d := s.Await("m", event.OutcomeOpened), s.Topics.Decisions(s.User, "m")[0]
+		opened, d := s.Await("m", event.OutcomeOpened), s.Decided("m", action(event.ActionRelease))
 		require.NotEmpty(s, opened.Features)
 		require.Equal(s, d.Features, opened.Features, "one row is one labelled example")
 		require.Equal(s, d.DecisionID, opened.DecisionID)
@@ -237,6 +235,14 @@ var stories = []story{
 
 // punctual is how late something may be on a busy machine; in virtual time it is never late at all.
 const punctual = 10 * time.Second
+
+func action(a string) func(*event.Decision) bool {
+	return func(d *event.Decision) bool { return d.Action == a }
+}
+
+func gates(names ...string) func(*event.Decision) bool {
+	return func(d *event.Decision) bool { return slices.Equal(d.Gates, names) }
+}
 
 func best(m *event.Message) { m.Timing = event.TimingBestMoment }
 func drop(m *event.Message) { m.AtDeadline = event.AtDeadlineDrop }

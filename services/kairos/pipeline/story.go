@@ -180,6 +180,30 @@ func (s *Story) Await(id, typ string) event.Outcome {
 	return row
 }
 
+// Decided waits for a decision about a message that is as wanted, and returns the first such.
+func (s *Story) Decided(id string, wanted func(*event.Decision) bool) event.Decision {
+	s.TB.Helper()
+	var found event.Decision
+	s.Topics.Until(s.TB, fmt.Sprintf("the decision about %s of %s", id, s.User), func() bool {
+		for i := range s.Topics.decisions {
+			d := &s.Topics.decisions[i]
+			if d.UserID == s.User && d.MessageID == id && wanted(d) {
+				found = *d
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// Answered waits until dispatch's last word on a message is in the person's log: what is said from now on comes after it.
+func (s *Story) Answered(id string) *Story {
+	s.TB.Helper()
+	s.Topics.Until(s.TB, fmt.Sprintf("dispatch answers %s of %s", id, s.User), func() bool { return s.Topics.over[s.User+"/"+id] })
+	return s
+}
+
 // Pushes are what the gateways accepted of a message to the person's devices.
 func (s *Story) Pushes(id string) []sandbox.Arrival {
 	mine := regexp.MustCompile(fmt.Sprintf("^0*%x|^fcm-%s:|/push/%s-", s.User+"/", s.User, s.User))

@@ -20,8 +20,9 @@ type Topics struct {
 	patience time.Duration
 
 	mu        sync.Mutex
-	changed   chan struct{} // closed and replaced at every record
-	dealt     map[string]bool
+	changed   chan struct{}   // closed and replaced at every record
+	dealt     map[string]bool // by cause
+	over      map[string]bool // user/message → dispatch has said its last word
 	dead      []stream.Record
 	outcomes  []event.Outcome
 	decisions []event.Decision
@@ -31,7 +32,7 @@ type Topics struct {
 // follow reads the topics until the test ends.
 func follow(tb testing.TB, kafka *stream.Client, patience time.Duration, topics ...topic.Topic) *Topics {
 	tb.Helper()
-	l := &Topics{patience: patience, changed: make(chan struct{}), dealt: map[string]bool{}, seen: map[string]bool{}}
+	l := &Topics{patience: patience, changed: make(chan struct{}), dealt: map[string]bool{}, over: map[string]bool{}, seen: map[string]bool{}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var wg sync.WaitGroup
 	for _, t := range topics {
@@ -47,6 +48,13 @@ func (l *Topics) add(r stream.Record) error {
 	switch r.Topic {
 	case topic.Facts.Name:
 		l.dealt[r.Header(stream.HeaderCause)] = true
+		var f event.Fact
+		if err := event.Decode(r.Value, &f); err != nil {
+			return err
+		}
+		if f.Kind == event.KindResult && f.Result.Final {
+			l.over[f.UserID+"/"+f.Result.MessageID] = true
+		}
 	case topic.Outcomes.Name:
 		var o event.Outcome
 		if err := event.Decode(r.Value, &o); err != nil {
@@ -132,19 +140,6 @@ func (l *Topics) AllOutcomes() []event.Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.outcomes)
-}
-
-// Decisions about a message so far.
-func (l *Topics) Decisions(user, message string) []event.Decision {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var out []event.Decision
-	for _, d := range l.decisions {
-		if d.UserID == user && d.MessageID == message {
-			out = append(out, d)
-		}
-	}
-	return out
 }
 
 // Dead are the dead letters of the input topics under a key.
