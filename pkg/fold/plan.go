@@ -61,7 +61,10 @@ func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.
 		pl.touch(u)
 		at := now
 		if p.rebuild != nil {
-			at = in.rec.Time
+			// What is not committed may have been begun before Redis was lost, and its rows said with a later time.
+			if in.rec.Offset < p.rebuild.committed {
+				at = in.rec.Time
+			}
 			p.reconcile(u, p.rebuild.before(u.key, in.source))
 		}
 		s, effects := p.stage.Step(u.state, in.value, at)
