@@ -62,12 +62,16 @@ faults: kafka ## every row of the fault table on real servers, SEEDS=5 each; ARG
 	@mkdir -p bin && go build -o bin/faults ./services/kairos/faults && exec bin/faults --seeds $(SEEDS) $(ARGS)
 
 .PHONY: faults-quick
-faults-quick: kafka ## the subset of the fault table that CI runs
+faults-quick: kafka ## a bounded subset of the fault table
 	@mkdir -p bin && go build -o bin/faults ./services/kairos/faults && exec bin/faults --quick $(ARGS)
 
 .PHONY: bench
 bench: ## benchmarks of every stage, COUNT=3 runs each
 	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m ./...) || exit 1; done
+
+.PHONY: sim
+sim: ## simulate a population, policies side by side; ARGS="--quick"
+	@mkdir -p bin && go build -o bin/kairos ./services/kairos && bin/kairos simulate $(ARGS)
 
 .PHONY: images
 images: ## a container image for each service
