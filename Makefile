@@ -78,7 +78,7 @@ images: ## a container image for each service
 	@for s in $(SERVICES) kairos; do docker build -f services/Dockerfile --build-arg SERVICE=$$s -t kairos/$$s . || exit 1; done
 
 .PHONY: check
-check: lint test standalone schemas ## what CI runs before the real-server suites
+check: lint test standalone schemas ## lint, tests, standalone builds, contracts
 
 .PHONY: standalone
 standalone: ## each module builds without the workspace, and production binaries link no fakes
