@@ -20,16 +20,16 @@ func Default() *Model {
 		Live:      -intercept - kept*logit(0.9),
 		PriorLive: kept - slope,
 
-		// The chance that the person stays a minute more: 0.57 at the unlock, 0.80 after two minutes [M]. Later the
-		// phone may have been put down without a word [A].
-		InUse0: logit(0.57), InUse60: logit(0.70), InUse120: logit(0.80), InUse360: logit(0.78),
-		InUse900: logit(0.62), InUse2400: logit(0.38),
+		// The chance that the person stays a minute more: 0.57 at the unlock, 0.80 after two minutes [M]. Sittings have a
+		// heavy tail [M]: whoever stays long stays on, until the phone may have been put down without a word [A].
+		InUse0: logit(0.57), InUse60: logit(0.70), InUse120: logit(0.80), InUse360: logit(0.84),
+		InUse900: logit(0.84), InUse2400: logit(0.60),
 
 		// The chance of another unlock within five minutes: 0.54 at once, 0.31 after ten minutes, 0.14 after forty [M].
 		Away0: logit(0.54), Away600: logit(0.31), Away2400: logit(0.14),
 
-		// Own-app events say the same as an unlock, less surely and without the end of the sitting [A].
-		App0: logit(0.60), App120: logit(0.60), App600: logit(0.42), App1800: logit(0.28),
+		// Whoever does something in the own app is there just then; how long nobody tells [A].
+		App0: logit(0.85), App120: logit(0.60), App600: logit(0.42), App1800: logit(0.28),
 
 		Unlocks10m: 0.05, Unlocks1h: 0.03, // busy people come back sooner [A]
 		CallEnded: 0.20, // the phone is in the hand [A]
@@ -46,8 +46,8 @@ func Default() *Model {
 		InCall: -1.0, InVehicle: -0.20, Cycling: -0.50,
 		Foreground: -0.70, // they are here already: only the uplift counts
 	}
-	// Of all sittings 43 % end within a minute; of the rest, 70 % last another one [M].
-	m.UnlockMoments = [Bins]float64{9: 0.25, 10: 0.18, 11: 0.17, 12: 0.40}
-	m.AppMoments = [Bins]float64{9: 1}
+	// Of all sittings 43 % end within a minute; of the rest, 30 % in the next [M]; from there on a fifth a minute.
+	m.UnlockMoments = [Bins]float64{9: 0.25, 10: 0.18, 11: 0.17, 12: 0.28, 13: 0.12}
+	m.AppMoments = [Bins]float64{13: 1}
 	return m
 }

@@ -37,6 +37,16 @@ func (m *Model) PSeen(x *Vector, offset float64) float64 { return sigmoid(m.Seen
 // Lift is the odds that a push is opened once seen, as far as the context decides; Offset multiplies them.
 func (m *Model) Lift(x *Vector) float64 { return math.Exp(clamp(m.Open.dot(x))) }
 
+// BestLift is the lift of the best moments that a person's own phone or app can show: a sitting or a visit at the age at
+// which pushes are opened most.
+func (m *Model) BestLift() float64 {
+	best := 0.0
+	for f := InUse0; f <= App1800; f++ {
+		best = max(best, m.Open[f])
+	}
+	return math.Exp(clamp(m.Open[Bias] + m.Open[Live] + best))
+}
+
 // Opens turns odds into a probability.
 func Opens(odds float64) float64 { return odds / (1 + odds) }
 

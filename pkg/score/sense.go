@@ -41,7 +41,7 @@ func senseDevices(p *profile.Profile, now time.Time, c *Context) {
 			c.Away = min(c.Away, seconds(away, now))
 		}
 	}
-	if c.InUse >= usedFor {
+	if c.InUse >= UsedFor {
 		c.InUse = Never
 	}
 	c.Unlocks10m, c.Unlocks1h, c.Unlocks24h = r.Unlocks(now)
@@ -73,8 +73,8 @@ func senseDevices(p *profile.Profile, now time.Time, c *Context) {
 	state(IsForeground, l.App.Value == "foreground", l.App)
 }
 
-// usedFor is after how many seconds without a sign a sitting is over, whether or not the phone said so.
-const usedFor = 7200
+// UsedFor is after how many seconds without a sign a sitting is over, whether or not the phone said so.
+const UsedFor = 7200
 
 // Use is when the present use of a device began and its newest sign; or, if it is not in use, when it was put away.
 func Use(l *profile.Live) (start, sign, away time.Time) {

@@ -155,8 +155,9 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	q := t.terms(ws, h, a)
 	e := estimate{x: &ws.path.now}
 	p := &ws.path
+	seen, lift := p.first()
 	e.now = score.Moment{
-		Value: q.value, Relevance: q.relevance, PSeen: p.seen[0], POpen: score.Opens(p.lift[0] * q.odds[p.part[0]]),
+		Value: q.value, Relevance: q.relevance, PSeen: seen, POpen: score.Opens(lift * q.odds[p.part[0]]),
 		Fatigue: q.fatigue[0].cost + q.fatigue[1].cost, Budget: q.budget,
 	}
 	e.u = e.now.Utility()

@@ -85,13 +85,13 @@ func (t *turn) observe() {
 	if t.h.Profile == nil {
 		return
 	}
-	before := sitting(t.h.Profile, t.now)
+	before := sittingSince(t.h.Profile, t.now)
 	if !before.IsZero() {
-		if p := t.seenBest(t.h.Profile); p > t.h.Moments.Best {
+		if p := t.quality(t.h.Profile); p > t.h.Moments.Best {
 			t.h.Moments.Best = p
 		}
 	}
-	if best := t.h.Moments.Best; best > 0 && !sitting(t.p, t.now).Equal(before) {
+	if best := t.h.Moments.Best; best > 0 && !sittingSince(t.p, t.now).Equal(before) {
 		m := Moments{Bins: slices.Clone(t.h.Moments.Bins)}
 		m.add(t.now.In(t.loc).Hour()/3, best)
 		t.h.Moments = m
@@ -102,8 +102,8 @@ func (t *turn) observe() {
 // sittingFor is how long a sign of use makes a sitting without another one.
 const sittingFor = 10 * time.Minute
 
-// sitting is when the person's present sitting began; zero if there is none.
-func sitting(p *profile.Profile, now time.Time) time.Time {
+// sittingSince is when the person's present sitting began; zero if there is none.
+func sittingSince(p *profile.Profile, now time.Time) time.Time {
 	var began time.Time
 	if p.AllowsDeviceData() {
 		for i := range p.Devices {
@@ -118,14 +118,25 @@ func sitting(p *profile.Profile, now time.Time) time.Time {
 	return began
 }
 
-// seenBest is how likely a push would have been seen in the sitting that p shows, at the best time of it up to now.
-func (t *turn) seenBest(p *profile.Profile) float32 {
+// quality of the best moment of the sitting that p shows, up to now: p_seen, less as far as pushes are opened less then than
+// at the best of times.
+func (t *turn) quality(p *profile.Profile) float32 {
 	c := score.Sense(p, t.now)
-	if c.InUse < score.Never {
-		c.InUse = min(c.InUse, score.Settled)
-	}
 	var x score.Vector
 	week := p.Presence.Week(&t.week, t.now)
-	c.At(0, score.Logit(float64(week[profile.HourOfWeek(t.now, t.loc)])), &x)
-	return float32(t.model.PSeen(&x, 0))
+	prior := score.Logit(float64(week[profile.HourOfWeek(t.now, t.loc)]))
+	age := &c.App
+	if c.InUse < score.Never {
+		age = &c.InUse
+	}
+	now, best, lift := *age, 0.0, t.model.BestLift()
+	for _, at := range looks {
+		*age = min(at, now)
+		c.At(0, prior, &x)
+		best = max(best, t.model.PSeen(&x, 0)*min(t.model.Lift(&x)/lift, 1))
+	}
+	return float32(best)
 }
+
+// looks are the ages of a sitting, in seconds, at which its quality is looked at. It changes slowly between them.
+var looks = [...]float64{0, 60, 120, 240, 360, 900, score.UsedFor}

@@ -31,27 +31,65 @@ var grid = func() (out [maxPoints]float64) {
 
 // path is what the model says of a person on the way on which nothing more happens. All of their messages share it.
 type path struct {
+	// A person who is not at the phone.
 	n    int
 	seen [maxPoints]float64 // p_seen
 	lift [maxPoints]float64 // odds of an open, as far as the context decides
 	rate [maxPoints]float64 // of good moments, per second from here to the next point
 	part [maxPoints]uint8   // local daypart
-	now  score.Vector       // the features at the first point
 
-	habits habits
-	best   float64 // p_seen that can be hoped for: 1 where moments are expected to be seen, else that of the best hour
+	sitting  sitting
+	now      score.Vector // the features at the first point
+	bestLift float64      // of the model
+	habits   habits
+}
+
+// sitting in progress: the same for as long as it may last.
+type sitting struct {
+	n          int // points; 0 for a person who is not at the phone
+	seen, lift [maxSitting]float64
+}
+
+// maxSitting is how many points lie within the time after which a sitting without a sign is over.
+const maxSitting = fineSteps + (score.UsedFor-fineSpan)/coarseStep + 1
+
+// stays is the chance that the sitting goes on for another dt from point i on: p_seen of a phone in use is the chance that
+// the person stays for a minute more.
+func (s *sitting) stays(i int, dt float64) float64 {
+	p := s.seen[i]
+	switch dt {
+	case fineStep:
+		return math.Sqrt(p)
+	case coarseStep:
+		p *= p
+		p4 := p * p
+		return p4 * p4 * p
+	default:
+		return math.Pow(p, dt/60)
+	}
+}
+
+// first is p_seen and the lift now.
+func (p *path) first() (seen, lift float64) {
+	if p.sitting.n > 0 {
+		return p.sitting.seen[0], p.sitting.lift[0]
+	}
+	return p.seen[0], p.lift[0]
 }
 
 // draw computes the path from now to the end.
 func (p *path) draw(t *turn, c *score.Context, end float64) {
 	w := &p.habits
 	w.learn(t)
+	p.bestLift = t.model.BestLift()
+	p.sit(t, c, end)
+	away := *c
+	if p.sitting.n > 0 {
+		away = score.Unobserved()
+		away.Prepare()
+	}
 	var x score.Vector
 	stale, hour := false, -1
-	p.best = 0
-	if w.often > 0 {
-		p.best = 1
-	}
 	for p.n = 0; p.n < maxPoints; p.n++ {
 		i := p.n
 		at := grid[i]
@@ -63,15 +101,33 @@ func (p *path) draw(t *turn, c *score.Context, end float64) {
 			p.seen[i], p.lift[i], p.rate[i], p.part[i] = p.seen[i-1], p.lift[i-1], p.rate[i-1], p.part[i-1]
 			continue
 		}
-		c.At(at, h.prior, &x)
-		if i == 0 {
+		away.At(at, h.prior, &x)
+		if i == 0 && p.sitting.n == 0 {
 			p.now = x
 		}
 		p.seen[i] = t.model.PSeen(&x, h.cohort)
 		p.lift[i] = t.model.Lift(&x)
-		p.best = max(p.best, p.seen[i])
 		p.rate[i], p.part[i] = h.rate, h.part
 		stale, hour = x.Stale(), h.week
+	}
+}
+
+// sit computes the sitting in progress, as far as it may last.
+func (p *path) sit(t *turn, c *score.Context, end float64) {
+	var x score.Vector
+	s := &p.sitting
+	for s.n = 0; s.n < maxSitting; s.n++ {
+		at := grid[s.n]
+		if s.n > 0 && at >= end || c.InUse+at >= score.UsedFor {
+			break
+		}
+		h := p.habits.hour(at)
+		c.At(at, h.prior, &x)
+		if s.n == 0 {
+			p.now = x
+		}
+		s.seen[s.n] = t.model.PSeen(&x, h.cohort)
+		s.lift[s.n] = t.model.Lift(&x)
 	}
 }
 

@@ -34,7 +34,7 @@ type plan struct {
 	u       float64 // worth of a release now
 	v       float64 // worth of the best that can be done from now on
 	wait    float64 // worth of waiting: v if now is not taken
-	delay   float64 // κ, per second
+	delay   float64 // what an hour of waiting costs, in the unit of the message's value
 	release bool    // u is at least threshold × wait, and no gate forbids it
 	next    float64 // the first later time at which the same solve says release if nothing happens
 }
@@ -42,71 +42,117 @@ type plan struct {
 // solver is the scratch memory of a solve.
 type solver struct {
 	points [maxPoints + 1]point
+	inside [maxSitting + 1]choice // the same points, as far as the sitting in progress may last
 }
 
-// point of the grid, as one message sees it.
+// point of the grid, as one message sees it, for a person who is not at the phone then.
 type point struct {
-	at      float64 // seconds from now
-	u       float64 // worth of a release if nothing happens until then
-	gain    float64 // worth of a release that is certain to be seen
+	at float64 // seconds from now
+	choice
+	value   float64 // worth of the best that can be done from there on
+	gain    float64 // worth of a release that is certain to be seen, at the best time to open it
 	inverse float64 // 1/gain
 	tire    float64 // fatigue and budget
-	wait    float64 // worth of waiting there
 	open    bool    // no gate forbids a release
 }
 
-// solve is the optimal stopping of timing.md §3, backward from the end:
+// choice between a release and waiting, each with its worth.
+type choice struct{ u, wait float64 }
+
+// solve is the optimal stopping of timing.md §3, backward from the end, for a person who is not at the phone:
 //
 //	V(end) = max(U, 0), or 0 if the message is dropped then
-//	C(t)   = V(t+dt) + λ·dt·Σ_k F_k·max(0, s_k − V(t+dt)) − κ·dt
+//	C(t)   = (1 − κ·dt)·V(t+dt) + λ·dt·Σ_k F_k·max(0, s_k − V(t+dt))
 //	V(t)   = max(U_idle(t) if a release is allowed at t, C(t))
 //
-// κ is a share of what the message is worth at the best that can be hoped for: where nothing live can be expected, an hour
-// of waiting must not cost more than the best hour could bring.
+// and for one who is, in a sitting that goes on for another dt with chance σ, with W in place of V and
 //
-// The score of a moment of quality k is s_k = gain·p_k − fatigue; the sum over k is looked up in the tails of F, as s_k
+//	C(t) = (1 − κ·dt)·(σ·W(t+dt) + (1 − σ)·V(t+dt))
+//
+// Two things are other than there. Waiting costs a share κ of what is waited for, not of what a certain open would bring:
+// with a fixed price no waiting would be worth it for a person of whom little can be expected. And a sitting may end: if
+// the phone stayed in use for sure, the best moment would always be a later one.
+//
+// The score of a moment of quality k is s_k = gain·q_k − fatigue; the sum over k is looked up in the tails of F, as s_k
 // grows with k. A moment that comes while a gate is shut is no use.
 func (s *solver) solve(p *path, m *moments, q *terms) plan {
-	n := s.forward(p, q)
-	points := s.points[:n+1]
-	kappa := q.delay / 3600 * points[0].gain * p.best
-	v := 0.0
-	if !q.drop {
-		v = max(points[n].u, 0)
-	}
-	points[n].wait = 0
-	next := points[n].at
+	n, k := s.forward(p, q)
+	kappa := q.delay / 3600
+	v := s.points[n].end(q.drop)
+	s.points[n].value = v
 	for i := n - 1; i >= 0; i-- {
-		x := &points[i]
-		dt := next - x.at
-		next = x.at
-		c := v - kappa*dt
+		x := &s.points[i]
+		dt := s.points[i+1].at - x.at
+		x.wait = v * max(1-kappa*dt, 0)
 		if x.open && p.rate[i] > 0 {
-			c += p.rate[i] * dt * m.offer(p.part[i], x.gain, x.inverse, v+x.tire)
+			x.wait += p.rate[i] * dt * m.offer(p.part[i], x.gain, x.inverse, v+x.tire)
 		}
-		x.wait = c
-		if v = c; x.open && x.u > c {
-			v = x.u
+		v = x.best(x.open)
+		x.value = v
+	}
+	if k > 0 {
+		i := k - 1
+		if k > n {
+			v = s.inside[n].end(q.drop)
+			i = n - 1
+		} else {
+			v = s.points[k].value
+		}
+		for ; i >= 0; i-- {
+			x := &s.inside[i]
+			dt := s.points[i+1].at - s.points[i].at
+			stay := p.sitting.stays(i, dt)
+			x.wait = (stay*v + (1-stay)*s.points[i+1].value) * max(1-kappa*dt, 0)
+			v = x.best(s.points[i].open)
 		}
 	}
-	out := plan{u: points[0].u, v: v, wait: points[0].wait, delay: kappa, next: points[n].at}
-	out.release = points[0].stops(q.threshold)
+	return s.choose(n, k, v, q)
+}
+
+// choose reads the plan off the solved points 0 to n, of which the first k are in the sitting.
+func (s *solver) choose(n, k int, v float64, q *terms) plan {
+	at := func(i int) *choice {
+		if i < k {
+			return &s.inside[i]
+		}
+		return &s.points[i].choice
+	}
+	now := at(0)
+	out := plan{u: now.u, v: v, wait: now.wait, delay: q.delay * max(now.wait, 0), next: s.points[n].at}
+	out.release = now.stops(s.points[0].open, q.threshold)
 	for i := 1; i < n; i++ {
-		if points[i].stops(q.threshold) {
-			out.next = opening(points[i-1].at, points[i].at, q.shut)
+		if at(i).stops(s.points[i].open, q.threshold) {
+			out.next = opening(s.points[i-1].at, s.points[i].at, q.shut)
 			break
 		}
 	}
 	return out
 }
 
-// stops says whether a release at the point is worth more than waiting there.
-func (x *point) stops(threshold float64) bool {
-	c := x.wait
-	if c > 0 {
-		c *= threshold
+// end is what the last point is worth: the release that is due there, or nothing if the message is dropped instead.
+func (c *choice) end(drop bool) float64 {
+	c.wait = 0
+	if drop {
+		return 0
 	}
-	return x.open && x.u >= c
+	return max(c.u, 0)
+}
+
+// best of the two.
+func (c *choice) best(open bool) float64 {
+	if open && c.u > c.wait {
+		return c.u
+	}
+	return c.wait
+}
+
+// stops says whether a release is worth more than waiting.
+func (c *choice) stops(open bool, threshold float64) bool {
+	wait := c.wait
+	if wait > 0 {
+		wait *= threshold
+	}
+	return open && c.u >= wait
 }
 
 // opening is the time of a point, or that of the gate that opens on the way to it: gates do not wait for the grid.
@@ -119,23 +165,22 @@ func opening(from, to float64, shut []span) float64 {
 	return to
 }
 
-// forward lays out the points up to the end, and returns the number of the last.
-func (s *solver) forward(p *path, q *terms) int {
+// forward lays out the points up to the end. It returns the number of the last one, and how many are in the sitting.
+func (s *solver) forward(p *path, q *terms) (n, k int) {
 	end := min(max(q.end, 0), horizon)
 	shut := q.shut
 	walk := walk{
 		rel: q.value * q.relevance, inverse: 1 / (q.value * q.relevance), decay: halving(q.halfLife),
 		tire:  [2]float64{q.fatigue[0].cost, q.fatigue[1].cost},
 		leaks: [2]decays{halving(q.fatigue[0].half), halving(q.fatigue[1].half)},
+		best:  p.bestLift,
 	}
-	n := 0
 	for ; n < p.n && grid[n] < end; n++ {
 		if n > 0 {
 			walk.step(n <= fineSteps)
 		}
-		walk.opens(p, n, q)
 		x := &s.points[n]
-		walk.put(x, grid[n], p.seen[n], q.budget)
+		s.put(&walk, p, q, n, n, grid[n])
 		for len(shut) > 0 && shut[0].to <= x.at {
 			shut = shut[1:]
 		}
@@ -143,13 +188,26 @@ func (s *solver) forward(p *path, q *terms) int {
 	}
 	// The end is a point of its own; the context there is that of the point before it, but for what decays.
 	last := max(n-1, 0)
-	if n == 0 {
-		walk.opens(p, 0, q)
-	}
 	walk.over(end - grid[last])
-	walk.put(&s.points[n], end, p.seen[last], q.budget)
+	s.put(&walk, p, q, n, last, end)
 	s.points[n].open = true
-	return n
+	if k = p.sitting.n; k > 0 && k >= n { // it may last to the end
+		k = min(k, n) + 1
+	}
+	return n, k
+}
+
+// put computes point n from the context of point i of the path.
+func (s *solver) put(w *walk, p *path, q *terms, n, i int, at float64) {
+	w.opens(p.lift[i], p.part[i], q)
+	x := &s.points[n]
+	x.at = at
+	x.gain, x.inverse = w.rel*w.hope, w.inverse*w.shy
+	x.tire = w.tire[0] + w.tire[1] + q.budget
+	x.u = w.rel*w.open*p.seen[i] - x.tire
+	if i < p.sitting.n {
+		s.inside[n].u = w.rel*score.Opens(p.sitting.lift[i]*q.odds[p.part[i]])*p.sitting.seen[i] - x.tire
+	}
 }
 
 // walk carries what decays from point to point.
@@ -158,9 +216,11 @@ type walk struct {
 	decay        decays
 	tire         [2]float64
 	leaks        [2]decays
+	best         float64 // lift of the best moments
 	lift         float64
 	part         uint8
-	open, shy    float64 // chance of an open, and 1 over it
+	open         float64 // chance of an open
+	hope, shy    float64 // the same at the best moments, and 1 over it
 }
 
 func (w *walk) step(fine bool) {
@@ -176,21 +236,15 @@ func (w *walk) over(dt float64) {
 	w.tire[1] *= math.Exp(-w.leaks[1].rate * dt)
 }
 
-// opens computes the chance of an open at a point of the path, which rarely differs from the one before.
-func (w *walk) opens(p *path, i int, q *terms) {
-	if p.lift[i] == w.lift && p.part[i] == w.part {
+// opens computes the chances of an open at a point of the path, which rarely differ from those before.
+func (w *walk) opens(lift float64, part uint8, q *terms) {
+	if w.open > 0 && lift == w.lift && part == w.part {
 		return
 	}
-	w.lift, w.part = p.lift[i], p.part[i]
-	w.open = score.Opens(w.lift * q.odds[w.part])
-	w.shy = 1 / w.open
-}
-
-func (w *walk) put(x *point, at, seen, budget float64) {
-	x.at = at
-	x.gain, x.inverse = w.rel*w.open, w.inverse*w.shy
-	x.tire = w.tire[0] + w.tire[1] + budget
-	x.u = x.gain*seen - x.tire
+	w.lift, w.part = lift, part
+	w.open = score.Opens(lift * q.odds[part])
+	w.hope = score.Opens(w.best * q.odds[part])
+	w.shy = 1 / w.hope
 }
 
 // decays are the factors of an exponential decay for the two steps of the grid.

@@ -25,7 +25,13 @@ func anyPath(t *rapid.T) *path {
 			seen, rate = chance.Draw(t, "seen"), rapid.Float64Range(0, maxRate).Draw(t, "rate")
 		}
 		p.seen[i], p.lift[i], p.rate[i], p.part[i] = seen, lift, rate, uint8(i/18%score.Dayparts)
-		p.best = max(p.best, seen)
+	}
+	p.bestLift = rapid.Float64Range(0.01, 5).Draw(t, "best lift")
+	if rapid.Bool().Draw(t, "at the phone") {
+		p.sitting.n = rapid.IntRange(1, min(p.n, maxSitting)).Draw(t, "sitting")
+		for i := range p.sitting.n {
+			p.sitting.seen[i], p.sitting.lift[i] = chance.Draw(t, "stays"), rapid.Float64Range(0.01, 5).Draw(t, "lift")
+		}
 	}
 	return p
 }
@@ -78,8 +84,8 @@ func shutAt(q *terms, at float64) bool {
 	return false
 }
 
-// reference is timing.md §3 written down as it stands there: a recursion from each point to the next, the sum over the bins of F
-// term by term. It shares nothing with solve but the grid.
+// reference is the recursion of solve's comment written down as it stands there: from each point to the next, the sum
+// over the bins of F term by term. It shares nothing with solve but the grid.
 func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, v, wait float64) {
 	end := min(q.end, horizon)
 	var times []float64
@@ -89,13 +95,14 @@ func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, 
 		}
 	}
 	times = append(times, end)
-	at := func(i int) int { return min(i, max(len(times)-2, 0)) } // the end lies in the context of the point before it
-	gain := func(i int) float64 {
+	last := len(times) - 1
+	at := func(i int) int { return min(i, max(last-1, 0)) } // the end lies in the context of the point before it
+	gain := func(i int, lift float64) float64 {
 		rel := q.relevance
 		if q.halfLife > 0 {
 			rel *= math.Pow(2, -times[i]/q.halfLife)
 		}
-		odds := p.lift[at(i)] * q.odds[p.part[at(i)]]
+		odds := lift * q.odds[p.part[at(i)]]
 		return q.value * rel * odds / (1 + odds)
 	}
 	fatigue := func(i int) float64 {
@@ -105,7 +112,6 @@ func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, 
 		}
 		return sum
 	}
-	utility := func(i int) float64 { return gain(i)*p.seen[at(i)] - fatigue(i) }
 	share := func(part uint8, k int) float64 {
 		total, count := 8.0, 8*typical[k]
 		for j := range score.Bins {
@@ -113,27 +119,57 @@ func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, 
 		}
 		return (count + float64(own[int(part)*score.Bins+k])) / total
 	}
-	kappa := q.delay / 3600 * gain(0) * p.best
-	next := 0.0
-	if !q.drop {
-		next = max(utility(len(times)-1), 0)
+	final := func(u float64) float64 {
+		if q.drop {
+			return 0
+		}
+		return max(u, 0)
 	}
-	wait = 0
-	for i := len(times) - 2; i >= 0; i-- {
-		dt := times[i+1] - times[i]
+	discount := func(i int) float64 { return max(0, 1-q.delay/3600*(times[i+1]-times[i])) }
+
+	away := make([]float64, last+1)
+	for i := last; i >= 0; i-- {
+		u = gain(i, p.lift[at(i)])*p.seen[at(i)] - fatigue(i)
+		if i == last {
+			away[i], wait = final(u), 0
+			continue
+		}
+		next := away[i+1]
 		offer := 0.0
 		if !shutAt(q, times[i]) {
 			for k := range score.Bins {
-				offer += share(p.part[i], k) * max(0, gain(i)*float64(k)/score.Bins-fatigue(i)-next)
+				offer += share(p.part[i], k) * max(0, gain(i, p.bestLift)*float64(k)/score.Bins-fatigue(i)-next)
 			}
 		}
-		wait = next + p.rate[i]*dt*offer - kappa*dt
-		next = wait
+		wait = next*discount(i) + p.rate[i]*(times[i+1]-times[i])*offer
+		away[i] = wait
 		if !shutAt(q, times[i]) {
-			next = max(wait, utility(i))
+			away[i] = max(wait, u)
 		}
 	}
-	return utility(0), next, wait
+	v = away[0]
+	if p.sitting.n == 0 {
+		return u, v, wait
+	}
+	here := 0.0
+	for i := last; i >= 0; i-- {
+		if at(i) >= p.sitting.n {
+			here = away[i]
+			continue
+		}
+		u = gain(i, p.sitting.lift[at(i)])*p.sitting.seen[at(i)] - fatigue(i)
+		if i == last {
+			here, wait = final(u), 0
+			continue
+		}
+		stays := math.Pow(p.sitting.seen[i], (times[i+1]-times[i])/60)
+		wait = discount(i) * (stays*here + (1-stays)*away[i+1])
+		here = wait
+		if !shutAt(q, times[i]) {
+			here = max(wait, u)
+		}
+	}
+	return u, here, wait
 }
 
 func TestSolveIsTheReference(t *testing.T) {
