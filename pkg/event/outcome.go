@@ -29,6 +29,7 @@ const (
 	OutcomeFailed           = "failed"
 	OutcomeUnknown          = "unknown"
 	OutcomeControl          = "control"
+	OutcomeVisited          = "visited" // the person came to the app within the hour, after a push or after one held out
 )
 
 // Features are the named inputs of a decision; on the topics they are the columns f_<name> of the row.
@@ -56,6 +57,7 @@ type Outcome struct {
 	ProviderMessageID string    `json:"provider_message_id,omitzero"`
 	HoldMS            int64     `json:"hold_ms,omitzero"`
 	LatenessMS        int64     `json:"lateness_ms,omitzero"`
+	AfterMS           int64     `json:"after_ms,omitzero"` // from the release to what the person did
 	Policy            string    `json:"policy,omitzero"`
 	PolicyVersion     string    `json:"policy_version,omitzero"`
 	ModelVersion      string    `json:"model_version,omitzero"`
@@ -95,6 +97,7 @@ type Decision struct {
 	PSeen             float64   `json:"p_seen"`
 	POpen             float64   `json:"p_open"`
 	Fatigue           float64   `json:"fatigue"`
+	Budget            float64   `json:"budget,omitzero"` // price of attention; score = f_value·f_relevance·p_seen·p_open − fatigue − budget
 	DelayCost         float64   `json:"delay_cost"`
 	Gates             []string  `json:"gates,omitempty"` // what forbade a release now
 	RunnerUpMessageID string    `json:"runner_up_message_id,omitzero"`
@@ -106,7 +109,18 @@ type Decision struct {
 	LocalTime         string    `json:"local_time,omitzero"`
 	TimeZone          string    `json:"time_zone,omitzero"`
 	Why               string    `json:"why"` // one English sentence
-	Features          Features  `json:"-"`   // flattened to f_*
+	Curve             Curve     `json:",embed"`
+	Features          Features  `json:"-"` // flattened to f_*
+}
+
+// Curve is the plan of a decision at a few times, in seconds from it to the last time at which the message may go, if
+// nothing happens until then: what a release is worth there, and what waiting is. Empty where there was nothing to plan.
+type Curve struct {
+	AfterS  []float64 `json:"curve_after_s,omitempty"`
+	Score   []float64 `json:"curve_score,omitempty"`
+	Waiting []float64 `json:"curve_waiting,omitempty"`
+	// ShutS are pairs of seconds, from and to, between which a gate forbids a release.
+	ShutS []float64 `json:"curve_shut_s,omitempty"`
 }
 
 // OutcomeID is the deterministic id of an outcome: a re-done effect is the same row, and any consumer can drop it.

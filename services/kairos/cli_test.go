@@ -20,6 +20,7 @@ import (
 	"github.com/kairos-push/kairos/pkg/clock"
 	"github.com/kairos-push/kairos/pkg/embedded"
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 )
@@ -91,10 +92,16 @@ func (s *system) life(t *testing.T, user, message string) {
 		s.publish(t, topic.Outcomes, "demo|"+user, row(user, message, typ, time.Duration(i)*time.Minute))
 	}
 	for i, action := range []string{"hold", "release"} {
+		version := score.DefaultVersion
+		if action == "release" {
+			version = "learned-7"
+		}
 		s.publish(t, topic.Decisions, "demo|"+user, event.Decision{
 			DecisionID: message + action, AppID: "demo", UserID: user, MessageID: message, Trigger: "signal", Action: action,
 			OccurredAt: t0.Add(time.Duration(i) * 2 * time.Minute), Score: 0.21, ValueOfWaiting: 0.34, Gates: []string{"min_gap"},
-			NextWakeAt: t0.Add(2 * time.Minute), Why: "it is better to wait: " + action, PSeen: 0.8, Features: event.Features{"unlocked": 1},
+			NextWakeAt: t0.Add(2 * time.Minute), Why: "it is better to wait: " + action, PSeen: 0.8, POpen: 0.12, ModelVersion: version,
+			Features: event.Features{"live": 1, "value": 2, "relevance": 0.5, "opens_user": -0.25}, RunnerUpMessageID: "rival",
+			Curve: event.Curve{AfterS: []float64{0, 60, 120, 7200}, Score: []float64{0.21, 0.3, 0.4, 0.1}, Waiting: []float64{0.34, 0.35, 0.36, 0}, ShutS: []float64{0, 60}},
 		})
 	}
 }
@@ -104,16 +111,30 @@ func TestWhy(t *testing.T) {
 	s := newSystem(t)
 	s.life(t, "ada", "m-1")
 	s.life(t, "bo", "m-10") // a longer id that contains the other
-	for _, args := range [][]string{{"why", "m-1"}, {"why", "m-1", "--user=ada"}} {
-		out := s.run(t, 0, args...)
+	why := func(args ...string) string { return strings.Join(strings.Fields(s.run(t, 0, append([]string{"why"}, args...)...)), " ") }
+	for _, args := range [][]string{{"m-1"}, {"m-1", "--user=ada"}} {
+		out := why(args...)
 		for _, want := range []string{
 			"m-1", "demo · spring · ada · Europe/Berlin", "sent after 3 min 00 s; opened 1 min 00 s later", "min gap; look again in 2 min 00 s",
-			"signal →", "0.21", "0.34", "Last decision: it is better to wait: release", "unlocked",
+			"signal →", "0.21", "0.34", "it is better to wait: hold", "it is better to wait: release",
+			"score now 0.21 = value 2 × relevance 0.5 × seen 0.8 × opened 0.12 − fatigue 0 − budget 0", "gates min gap", "runner-up rival",
+			"live 1 +0.43", "opens_user -0.25 -0.25", "cohort and hour", "without weight: relevance 0.5, value 2",
+			"The model learned-7 is not to be had any more", "· waiting * a release then", "+2.0h",
 		} {
 			require.Contains(t, out, want)
 		}
 		require.NotContains(t, out, "m-10")
 	}
+	require.NotContains(t, why("m-1", "--last"), "it is better to wait: hold")
+
+	m := score.Default()
+	m.Version = "learned-7"
+	m.Seen[score.Live] = 1.5
+	snapshot, err := m.Encode(t0, nil)
+	require.NoError(t, err)
+	s.publish(t, topic.Models, "demo", snapshot)
+	require.Contains(t, why("m-1", "--last"), "live 1 +1.50")
+
 	lines := strings.Split(strings.TrimSpace(s.run(t, 0, "why", "m-1", "--json")), "\n")
 	require.Len(t, lines, 7)
 	for _, l := range lines {

@@ -134,19 +134,24 @@ func (e *estimate) features() event.Features {
 }
 
 // round keeps six significant digits: rows are read by people too.
-func round(v float64) float64 {
+func round(v float64) float64 { return significant(v, 6) }
+
+func significant(v, digits float64) float64 {
 	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
 		return 0
 	}
-	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
+	scale := math.Pow(10, digits-1-math.Floor(math.Log10(math.Abs(v))))
 	return math.Round(v*scale) / scale
 }
 
 // fixed messages have no choice of a moment: there is nothing to plan.
 func fixed(h *Held) bool {
 	return h.Message.Timing != event.TimingBestMoment || h.Message.Priority == event.Critical ||
-		h.Draw.Arm == policy.ArmImmediate || h.Draw.Arm == policy.ArmUniform || h.Draw.Arm == policy.ArmControl
+		h.Draw.Arm == policy.ArmImmediate || h.Draw.Arm == policy.ArmUniform
 }
+
+// planned says whether there is a moment to choose: the message may choose, and what forbids it now opens by itself.
+func planned(h *Held, a *appraisal) bool { return !fixed(h) && a.closed&^policy.Soft&^timed == 0 }
 
 // estimate scores a message, and plans it if it may choose.
 func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
@@ -161,7 +166,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 		Fatigue: q.fatigue[0].cost + q.fatigue[1].cost, Budget: q.budget,
 	}
 	e.u = e.now.Utility()
-	if !fixed(h) && a.closed&^policy.Soft&^timed == 0 {
+	if planned(h, a) {
 		now := e.now
 		q.shut = ws.spans(t, &a.gates, a.end)
 		e.plan = ws.solver.solve(p, &ws.moments, &q)

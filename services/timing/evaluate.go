@@ -32,6 +32,7 @@ func (t *turn) evaluate(trigger string) {
 		return
 	}
 	ws := t.scratch.Get().(*workspace)
+	t.ws = ws
 	defer func() {
 		ws.reset()
 		t.scratch.Put(ws)
@@ -40,12 +41,16 @@ func (t *turn) evaluate(trigger string) {
 	for len(t.h.Held) > 0 {
 		all = t.appraiseAll(ws, all[:0])
 		if i := t.over(all); i >= 0 {
-			t.conclude(i, all, trigger)
+			t.expire(i, all, trigger)
 			continue
 		}
 		best := t.best(all)
 		if best < 0 {
 			break
+		}
+		if t.h.Held[best].Draw.Arm == policy.ArmControl {
+			t.withhold(best, all, trigger)
+			continue
 		}
 		t.release(best, all, trigger)
 	}
@@ -227,10 +232,10 @@ func (t *turn) verdict(h *Held, a *appraisal) {
 	sooner(a.est.wake)
 }
 
-// over is a message that ends without a release: its deadline has come, or it is held out as a control.
+// over is a message whose deadline has come.
 func (t *turn) over(all []appraisal) int {
 	for i := range all {
-		if h := &t.h.Held[i]; h.Draw.Arm == policy.ArmControl || !t.now.Before(h.Deadline) {
+		if !t.now.Before(t.h.Held[i].Deadline) {
 			return i
 		}
 	}

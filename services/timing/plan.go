@@ -43,6 +43,15 @@ type plan struct {
 type solver struct {
 	points [maxPoints + 1]point
 	inside [maxSitting + 1]choice // the same points, as far as the sitting in progress may last
+	n, k   int                    // of the last solve: its last point, and how many are in the sitting
+}
+
+// at is the choice at a point on the way on which nothing more happens.
+func (s *solver) at(i int) *choice {
+	if i < s.k {
+		return &s.inside[i]
+	}
+	return &s.points[i].choice
 }
 
 // point of the grid, as one message sees it, for a person who is not at the phone then.
@@ -77,6 +86,7 @@ type choice struct{ u, wait float64 }
 // grows with k. A moment that comes while a gate is shut is no use.
 func (s *solver) solve(p *path, m *moments, q *terms) plan {
 	n, k := s.forward(p, q)
+	s.n, s.k = n, k
 	kappa := q.delay / 3600
 	v := s.points[n].end(q.drop)
 	s.points[n].value = v
@@ -106,22 +116,16 @@ func (s *solver) solve(p *path, m *moments, q *terms) plan {
 			v = x.best(s.points[i].open)
 		}
 	}
-	return s.choose(n, k, v, q)
+	return s.choose(v, q)
 }
 
-// choose reads the plan off the solved points 0 to n, of which the first k are in the sitting.
-func (s *solver) choose(n, k int, v float64, q *terms) plan {
-	at := func(i int) *choice {
-		if i < k {
-			return &s.inside[i]
-		}
-		return &s.points[i].choice
-	}
-	now := at(0)
-	out := plan{u: now.u, v: v, wait: now.wait, delay: q.delay * max(now.wait, 0), next: s.points[n].at}
+// choose reads the plan off the solved points.
+func (s *solver) choose(v float64, q *terms) plan {
+	now := s.at(0)
+	out := plan{u: now.u, v: v, wait: now.wait, delay: q.delay * max(now.wait, 0), next: s.points[s.n].at}
 	out.release = now.stops(s.points[0].open, q.threshold)
-	for i := 1; i < n; i++ {
-		if at(i).stops(s.points[i].open, q.threshold) {
+	for i := 1; i < s.n; i++ {
+		if s.at(i).stops(s.points[i].open, q.threshold) {
 			out.next = opening(s.points[i-1].at, s.points[i].at, q.shut)
 			break
 		}

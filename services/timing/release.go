@@ -29,6 +29,7 @@ func (t *turn) decision(i int, all []appraisal, trigger, action string) event.De
 		PSeen:          a.est.now.PSeen,
 		POpen:          a.est.now.POpen,
 		Fatigue:        a.est.now.Fatigue,
+		Budget:         a.est.now.Budget,
 		DelayCost:      a.est.delay * 3600,
 		Gates:          a.closed.Names(),
 		Policy:         t.policy.Name,
@@ -39,6 +40,7 @@ func (t *turn) decision(i int, all []appraisal, trigger, action string) event.De
 		LocalTime:      t.now.In(t.loc).Format(localFormat),
 		TimeZone:       t.loc.String(),
 		Features:       a.est.features(),
+		Curve:          t.course(h, a),
 	}
 	if r := t.runnerUp(i, all); r >= 0 {
 		d.RunnerUpMessageID = t.h.Held[r].Message.MessageID
@@ -153,19 +155,32 @@ func (t *turn) inApp(m *event.Message) bool {
 	return false
 }
 
-// conclude ends a message that is over: its deadline has come, or it is a control.
-func (t *turn) conclude(i int, all []appraisal, trigger string) {
-	h, a := &t.h.Held[i], &all[i]
-	action, typ, reason := event.ActionExpire, event.OutcomeExpired, reasonDeadline
-	if gate := a.closed.First(); gate != "" {
+// expire ends a message at its deadline.
+func (t *turn) expire(i int, all []appraisal, trigger string) {
+	reason := reasonDeadline
+	if gate := all[i].closed.First(); gate != "" {
 		reason = gate
 	}
-	if h.Draw.Arm == policy.ArmControl {
-		action, typ, reason = event.ActionSuppress, event.OutcomeControl, reasonExplore
-	}
-	d := t.decision(i, all, trigger, action)
+	d := t.decision(i, all, trigger, event.ActionExpire)
 	t.explain(d)
-	t.endAfter(i, typ, reason, &d)
+	t.endAfter(i, event.OutcomeExpired, reason, &d)
+}
+
+// withhold ends a control at the moment at which the policy would have sent it, so that what the person does from then on
+// compares with what they do after a push (a "ghost ad": Johnson, Lewis and Nubbemeyer, 2017). It tires nobody.
+func (t *turn) withhold(i int, all []appraisal, trigger string) {
+	d := t.decision(i, all, trigger, event.ActionSuppress)
+	t.explain(d)
+	h := t.h.Held[i]
+	t.endAfter(i, event.OutcomeControl, reasonExplore, &d)
+	m := &h.Message
+	t.h.Out = append(t.h.Out, Out{
+		Message: event.Message{
+			MessageID: m.MessageID, Revision: m.Revision, CampaignID: m.CampaignID, Category: m.Category, Priority: m.Priority,
+		},
+		AcceptedAt: h.AcceptedAt, ReleasedAt: t.now, DecisionID: d.DecisionID, Draw: h.Draw, Policy: d.Policy,
+		Version: d.PolicyVersion, Model: d.ModelVersion, TimeZone: d.TimeZone, Closed: true, Until: t.now.Add(visitWithin),
+	})
 }
 
 // hold keeps a message waiting, and says so if anything changed.

@@ -93,6 +93,7 @@ type turn struct {
 	now     time.Time
 	model   *score.Model
 	effects []fold.Effect
+	ws      *workspace // of the evaluation under way
 }
 
 func (e *Engine) turn(h *Holds, p *profile.Profile, now time.Time) *turn {
@@ -123,6 +124,7 @@ func (e *Engine) Step(h *Holds, in *profile.Enriched, now time.Time) (*Holds, []
 		t.evaluate(triggerEvent)
 	case event.KindEvent:
 		t.cancelOn(f.Event.Name)
+		t.visit(f.Event)
 		t.evaluate(triggerEvent)
 	case event.KindSignal:
 		t.evaluate(triggerSignal)

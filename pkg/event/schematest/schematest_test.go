@@ -44,7 +44,11 @@ func TestTypesAndSchemasHaveTheSameMembers(t *testing.T) {
 func namesOf(t reflect.Type) []string {
 	var names []string
 	for field := range t.Fields() {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case options == "embed":
+			names = append(names, namesOf(field.Type)...)
+		case name != "-":
 			names = append(names, name)
 		}
 	}

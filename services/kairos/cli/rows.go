@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/state"
@@ -61,4 +65,59 @@ func find[T any](ctx context.Context, c *stream.Client, t topic.Topic, app, user
 		return err
 	}
 	return readPartition(ctx, c, t, state.Partition(event.Key(app, user), n), look)
+}
+
+// ReadRows hands the rows of a file of JSON lines, outcomes and decisions in any mix, to whoever wants them. Clock lines
+// of kairos replay are passed over.
+func ReadRows(file string, outcome func(*event.Outcome), decision func(*event.Decision)) error {
+	f, err := os.Open(file) //nolint:gosec // the path is the user's own
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(scanRows(f, outcome, decision), f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+func scanRows(r io.Reader, outcome func(*event.Outcome), decision func(*event.Decision)) error {
+	scan := bufio.NewScanner(r)
+	scan.Buffer(make([]byte, 1<<16), 1<<20)
+	for n := 1; scan.Scan(); n++ {
+		if err := rowOf(bytes.TrimSpace(scan.Bytes()), outcome, decision); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	return scan.Err()
+}
+
+func rowOf(raw []byte, outcome func(*event.Outcome), decision func(*event.Decision)) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	var kind struct {
+		Topic    string `json:"topic"`
+		Outcome  string `json:"outcome_id"`
+		Decision string `json:"decision_id"`
+	}
+	if err := event.Decode(raw, &kind); err != nil {
+		return err
+	}
+	switch {
+	case kind.Outcome != "": // it names the decision too
+		var o event.Outcome
+		if err := event.Decode(raw, &o); err != nil {
+			return err
+		}
+		outcome(&o)
+	case kind.Decision != "":
+		var d event.Decision
+		if err := event.Decode(raw, &d); err != nil {
+			return err
+		}
+		decision(&d)
+	case kind.Topic != "clock":
+		return fmt.Errorf("neither an outcome nor a decision: %.200s", raw)
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,49 +13,72 @@ import (
 	"charm.land/lipgloss/v2/table"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 )
 
 // Why is "kairos why".
 type Why struct {
-	ID    string `arg:"" help:"Id of the message."`
-	App   string `help:"App." default:"demo"`
-	User  string `help:"Whose message it is; makes the search fast."`
-	JSON  bool   `help:"Print the rows as JSON lines."`
+	ID    string   `arg:"" help:"Id of the message."`
+	App   string   `help:"App." default:"demo"`
+	User  string   `help:"Whose message it is; makes the search fast."`
+	Last  bool     `help:"Explain the last decision only."`
+	JSON  bool     `help:"Print the rows as JSON lines."`
+	From  []string `help:"Files of outcome and decision rows, as kairos replay writes them. Without it: the topics of a running system." placeholder:"FILE"`
 	Kafka `embed:""`
 }
 
 // Run reads the message's rows and prints them.
 func (w *Why) Run(ctx context.Context, o *IO) error {
-	var life Life
-	err := w.within(ctx, o, 2*time.Minute, func(ctx context.Context, c *stream.Client) error {
-		err := find(ctx, c, topic.Outcomes, w.App, w.User, w.ID, func(r event.Outcome) {
-			if w.mine(r.AppID, r.UserID, r.MessageID) {
-				life.Outcomes = append(life.Outcomes, r)
-			}
-		})
-		if err != nil {
-			return err
-		}
-		return find(ctx, c, topic.Decisions, w.App, w.User, w.ID, func(r event.Decision) {
-			if w.mine(r.AppID, r.UserID, r.MessageID) {
-				life.Decisions = append(life.Decisions, r)
-			}
-		})
-	})
+	life := Life{models: map[string]*score.Model{}}
+	err := w.read(ctx, o, &life)
 	if err != nil {
 		return err
 	}
 	life.tidy()
 	if len(life.Outcomes)+len(life.Decisions) == 0 {
+		if len(w.From) > 0 {
+			return fmt.Errorf("app %s has no message %s in the files", w.App, w.ID)
+		}
 		return fmt.Errorf("app %s has no message %s on the topics (kept for 30 days)", w.App, w.ID)
 	}
 	if w.JSON {
 		return life.json(o)
 	}
-	life.print(o)
+	life.print(o, w.Last)
 	return nil
+}
+
+func (w *Why) read(ctx context.Context, o *IO, life *Life) error {
+	outcome := func(r *event.Outcome) {
+		if w.mine(r.AppID, r.UserID, r.MessageID) {
+			life.Outcomes = append(life.Outcomes, *r)
+		}
+	}
+	decision := func(r *event.Decision) {
+		if w.mine(r.AppID, r.UserID, r.MessageID) {
+			life.Decisions = append(life.Decisions, *r)
+		}
+	}
+	for _, file := range w.From {
+		if err := ReadRows(file, outcome, decision); err != nil {
+			return err
+		}
+	}
+	if len(w.From) > 0 {
+		return nil
+	}
+	return w.within(ctx, o, 2*time.Minute, func(ctx context.Context, c *stream.Client) error {
+		err := find(ctx, c, topic.Outcomes, w.App, w.User, w.ID, func(r event.Outcome) { outcome(&r) })
+		if err == nil {
+			err = find(ctx, c, topic.Decisions, w.App, w.User, w.ID, func(r event.Decision) { decision(&r) })
+		}
+		if err == nil && !w.JSON {
+			err = life.learned(ctx, c)
+		}
+		return err
+	})
 }
 
 func (w *Why) mine(app, user, message string) bool {
@@ -67,6 +89,7 @@ func (w *Why) mine(app, user, message string) bool {
 type Life struct {
 	Outcomes  []event.Outcome
 	Decisions []event.Decision
+	models    map[string]*score.Model // that decided, by version, as far as they are still to be had
 }
 
 // tidy drops repeated rows and orders the rest by time; rows of one instant stay as they are in the log.
@@ -101,13 +124,16 @@ func printJSON(o *IO, v any) error {
 	return err
 }
 
-func (l *Life) print(o *IO) {
+func (l *Life) print(o *IO, last bool) {
 	l.head(o)
 	o.Printf("\n%s\n", l.timeline())
-	if n := len(l.Decisions); n > 0 {
-		last := l.Decisions[n-1]
-		o.Printf("\n%s %s\n", Bold.Render("Last decision:"), last.Why)
-		o.Printf("%s\n", terms(last))
+	from := 0
+	if last {
+		from = max(0, len(l.Decisions)-1)
+	}
+	for i := from; i < len(l.Decisions); i++ {
+		d := &l.Decisions[i]
+		o.Printf("\n%s\n", explained(d, l.models[d.ModelVersion]))
 	}
 }
 
@@ -198,32 +224,6 @@ func (l *Life) timeline() string {
 			at = ln.at.UTC().Format("2006-01-02 15:04:05.000")
 		}
 		t.Row(append([]string{at}, ln.cells...)...)
-	}
-	return t.String()
-}
-
-// terms are what the score was made of, and the features that entered.
-func terms(d event.Decision) string {
-	t := newTable("term", "value")
-	for _, x := range []struct {
-		name  string
-		value float64
-	}{
-		{"seen soon, if sent now", d.PSeen}, {"opened, if seen", d.POpen}, {"fatigue", d.Fatigue}, {"cost of delay", d.DelayCost},
-		{"score now", d.Score}, {"value of waiting", d.ValueOfWaiting},
-	} {
-		t.Row(x.name, number(x.value))
-	}
-	for _, name := range slices.Sorted(maps.Keys(d.Features)) {
-		t.Row(Soft.Render(name), number(d.Features[name]))
-	}
-	for _, x := range [][2]string{
-		{"runner-up", d.RunnerUpMessageID}, {"policy", strings.TrimSpace(d.Policy + " " + d.PolicyVersion)}, {"model", d.ModelVersion},
-		{"arm", d.Arm}, {"their time", strings.TrimSpace(d.LocalTime + " " + d.TimeZone)},
-	} {
-		if x[1] != "" {
-			t.Row(Soft.Render(x[0]), x[1])
-		}
 	}
 	return t.String()
 }

@@ -79,12 +79,8 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 
 func (c *OutcomesCmd) read(ctx context.Context, o *cli.IO, log *Log) error {
 	for _, name := range c.From {
-		f, err := os.Open(name)
-		if err != nil {
+		if err := log.Read(name); err != nil {
 			return err
-		}
-		if err := errors.Join(log.Read(f), f.Close()); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if len(c.From) > 0 {

@@ -67,13 +67,23 @@ func rows(t *testing.T, w io.Writer, n int) {
 	}
 }
 
+// logOf reads rows as from a file, as often as told.
+func logOf(t *testing.T, rows []byte, times int) *Log {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "rows.jsonl")
+	require.NoError(t, os.WriteFile(name, rows, 0o600))
+	log := NewLog()
+	for range times {
+		require.NoError(t, log.Read(name))
+	}
+	return log
+}
+
 func TestArmsAreToldApart(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	rows(t, &b, 8000)
-	log := NewLog()
-	require.NoError(t, log.Read(bytes.NewReader(b.Bytes())))
-	require.NoError(t, log.Read(bytes.NewReader(b.Bytes())), "rows that come twice count once")
+	log := logOf(t, b.Bytes(), 2) // rows that come twice count once
 	arms := log.Arms(1)
 	require.Len(t, arms, 4)
 	total := 0
@@ -94,8 +104,7 @@ func TestACandidatesOpensAreForeseen(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	rows(t, &b, 8000)
-	log := NewLog()
-	require.NoError(t, log.Read(&b))
+	log := logOf(t, b.Bytes(), 1)
 	candidate := policy.Default()
 	candidate.Defaults.Exploration = policy.Exploration{Immediate: 0.5}
 	got, err := log.Candidate(candidate, 1)
@@ -118,8 +127,7 @@ func TestTooLittleDataIsSaid(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	rows(t, &b, 300)
-	log := NewLog()
-	require.NoError(t, log.Read(&b))
+	log := logOf(t, b.Bytes(), 1)
 	_, err := log.Candidate(explored(), 1)
 	require.ErrorContains(t, err, "want at least 500")
 }

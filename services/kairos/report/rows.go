@@ -1,15 +1,12 @@
 package report
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/kairos/cli"
 )
 
 // message is the life of one accepted message.
@@ -35,48 +32,8 @@ type Log struct {
 // NewLog is an empty log.
 func NewLog() *Log { return &Log{messages: map[key]*message{}, decisions: map[key]event.Decision{}} }
 
-// Read takes in JSON lines: outcome rows and decision rows in any mix; clock lines of kairos replay are passed over.
-func (l *Log) Read(r io.Reader) error {
-	scan := bufio.NewScanner(r)
-	scan.Buffer(make([]byte, 1<<16), 1<<20)
-	for n := 1; scan.Scan(); n++ {
-		if err := l.line(bytes.TrimSpace(scan.Bytes())); err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
-	}
-	return scan.Err()
-}
-
-func (l *Log) line(raw []byte) error {
-	if len(raw) == 0 {
-		return nil
-	}
-	var kind struct {
-		Topic    string `json:"topic"`
-		Outcome  string `json:"outcome_id"`
-		Decision string `json:"decision_id"`
-	}
-	if err := event.Decode(raw, &kind); err != nil {
-		return err
-	}
-	switch {
-	case kind.Outcome != "":
-		var o event.Outcome
-		if err := event.Decode(raw, &o); err != nil {
-			return err
-		}
-		l.Outcome(&o)
-	case kind.Decision != "":
-		var d event.Decision
-		if err := event.Decode(raw, &d); err != nil {
-			return err
-		}
-		l.Decision(&d)
-	case kind.Topic != "clock":
-		return fmt.Errorf("neither an outcome nor a decision: %.200s", raw)
-	}
-	return nil
-}
+// Read takes in a file of outcome rows and decision rows, JSON lines in any mix.
+func (l *Log) Read(file string) error { return cli.ReadRows(file, l.Outcome, l.Decision) }
 
 // Decision takes in a decision row; only releases matter here.
 func (l *Log) Decision(d *event.Decision) {
