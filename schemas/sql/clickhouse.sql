@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS outcomes
     provider_message_id String,
     hold_ms Int64,
     lateness_ms Int64,
+    after_ms Int64,
     policy LowCardinality(String),
     policy_version LowCardinality(String),
     model_version LowCardinality(String),

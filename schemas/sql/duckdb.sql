@@ -31,6 +31,7 @@ SELECT * FROM read_json('outcomes.jsonl', format = 'newline_delimited', columns 
         provider_message_id: 'VARCHAR',
         hold_ms: 'BIGINT',
         lateness_ms: 'BIGINT',
+        after_ms: 'BIGINT',
         policy: 'VARCHAR',
         policy_version: 'VARCHAR',
         model_version: 'VARCHAR',

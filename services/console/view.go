@@ -52,7 +52,7 @@ var rank = map[string]int{
 	event.OutcomeAccepted: 1, event.OutcomeHeld: 2, event.OutcomeReleased: 3, event.OutcomeProviderRejected: 3,
 	event.OutcomeSent: 4, event.OutcomeExpired: 4, event.OutcomeCancelled: 4, event.OutcomeSuppressed: 4,
 	event.OutcomeSuperseded: 4, event.OutcomeFailed: 4, event.OutcomeUnknown: 4, event.OutcomeControl: 4,
-	event.OutcomeDelivered: 5, event.OutcomeDisplayed: 6,
+	event.OutcomeDelivered: 5, event.OutcomeVisited: 5, event.OutcomeDisplayed: 6,
 	event.OutcomeIgnored: 7, event.OutcomeDismissed: 7, event.OutcomeDisabled: 7, event.OutcomeOpened: 8, event.OutcomeConverted: 9,
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
 // result takes in what dispatch came to with one device of a release.
@@ -69,7 +70,7 @@ func (t *turn) receipt(r *event.Receipt) {
 	o.Said = append(o.Said, said)
 	row := t.answer(o, outcomeOf[r.Kind])
 	t.device(&row, r.DeviceID)
-	row.OccurredAt, row.OccurredAtMS = r.OccurredAt.UTC(), r.OccurredAt.UnixMilli()
+	t.after(&row, o, r.OccurredAt)
 	if closes := r.Kind == event.ReceiptOpened || r.Kind == event.ReceiptDismissed; closes && !o.Closed {
 		row.Features, o.Features, o.Closed = o.Features, nil, true
 	}
@@ -80,6 +81,48 @@ func (t *turn) receipt(r *event.Receipt) {
 		t.dismissed(o.Message.Category)
 	}
 	t.say(row, false)
+}
+
+// after dates what the person did by their phone's clock, as far as that can be: between the release and now.
+func (t *turn) after(row *event.Outcome, o *Out, at time.Time) {
+	if at = at.UTC(); at.After(t.now) {
+		at = t.now
+	}
+	if at.Before(o.ReleasedAt) {
+		at = o.ReleasedAt
+	}
+	row.OccurredAt, row.OccurredAtMS = at, at.UnixMilli()
+	row.AfterMS = at.Sub(o.ReleasedAt).Milliseconds()
+}
+
+// visitWithin is how soon after a push a visit to the app may have to do with it: a push multiplies opens within the
+// next hour by 3.5 (timing.md §6).
+const visitWithin = time.Hour
+
+// visit notes an own-app event with the pushes, and those held out, that it follows: what comes after a push and what
+// comes without one are told by the same rule.
+func (t *turn) visit(e *event.Event) {
+	if !t.p.AllowsUserData() {
+		return
+	}
+	at := e.OccurredAt
+	if at.After(t.now) {
+		at = t.now
+	}
+	for i := range t.h.Out {
+		o := &t.h.Out[i]
+		if reached := o.Sent && o.Release == nil; o.Visited || !reached && o.Draw.Arm != policy.ArmControl {
+			continue
+		}
+		if !at.After(o.ReleasedAt) || at.Sub(o.ReleasedAt) > visitWithin {
+			continue
+		}
+		row := t.answer(o, event.OutcomeVisited)
+		row.Reason = reasonEventPrefix + e.Name
+		t.after(&row, o, at)
+		t.say(row, false)
+		o.Visited = true
+	}
 }
 
 // overdue says releases again that dispatch has not answered, and closes what nobody answered.

@@ -44,7 +44,7 @@ type Held struct {
 	Held bool `cbor:"10,keyasint,omitempty"`
 }
 
-// Out is a released message: until dispatch answers with all of its content, then without, until its answer came and
+// Out is a released message, or one that was held out as a control: until dispatch answers with all of its content, then without, until its answer came and
 // the attribution window is over.
 type Out struct {
 	Message    event.Message  `cbor:"1,keyasint"` // only ids once answered
@@ -61,9 +61,10 @@ type Out struct {
 	Until      time.Time      `cbor:"12,keyasint,omitzero"`  // end of the attribution window
 	Sent       bool           `cbor:"13,keyasint,omitempty"` // a provider took it on some device
 	Doubt      bool           `cbor:"14,keyasint,omitempty"` // an answer was lost
-	Closed     bool           `cbor:"15,keyasint,omitempty"` // opened or dismissed
+	Closed     bool           `cbor:"15,keyasint,omitempty"` // opened or dismissed, or held out as a control
 	Said       []uint32       `cbor:"16,keyasint,omitempty"` // receipts taken in
 	TimeZone   string         `cbor:"17,keyasint,omitempty"` // of the person, for the rows of a wake-up without a profile
+	Visited    bool           `cbor:"18,keyasint,omitempty"` // the person came to the app within the hour
 }
 
 // Memory is the hash of an id, and until when it is remembered.

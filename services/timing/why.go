@@ -18,7 +18,7 @@ func (t *turn) why(h *Held, a *appraisal, action string) string {
 	case event.ActionHold:
 		return t.whyHold(a)
 	case event.ActionSuppress:
-		return "Held out on purpose as a control: what would have come anyway can only be seen without the push."
+		return "Held out on purpose as a control at the moment at which it would have gone: what comes anyway can only be seen without the push."
 	default:
 		if a.closed != 0 {
 			return fmt.Sprintf("Expired: its deadline came while %s.", forbids(a.closed))

@@ -23,7 +23,7 @@ var Endings = []string{
 // Types are all outcome types, in the order of a message's life.
 var Types = append(append([]string{event.OutcomeAccepted, event.OutcomeRejected, event.OutcomeHeld, event.OutcomeReleased}, Endings...),
 	event.OutcomeProviderRejected, event.OutcomeDelivered, event.OutcomeDisplayed, event.OutcomeOpened, event.OutcomeDismissed,
-	event.OutcomeIgnored, event.OutcomeConverted, event.OutcomeDisabled)
+	event.OutcomeIgnored, event.OutcomeConverted, event.OutcomeDisabled, event.OutcomeVisited)
 
 var (
 	bit    = map[string]uint32{}
