@@ -29,9 +29,10 @@ type grammar struct {
 	Cancel cli.Cancel `cmd:"" group:"Messages" help:"Take back a message that is not released yet."`
 	Why    cli.Why    `cmd:"" group:"Messages" help:"Tell the life of a message, and why it was held or released."`
 
-	Replay   replay.Cmd   `cmd:"" group:"Without servers" help:"Run the same decisions in virtual time over a file."`
-	Simulate simulate.Cmd `cmd:"" group:"Without servers" help:"Policies side by side on a synthetic population."`
-	Report   report.Cmd   `cmd:"" group:"Without servers" help:"What came of the messages, by arm, with intervals; of topics or files."`
+	Replay   replay.Cmd      `cmd:"" group:"Without servers" help:"Run the same decisions in virtual time over a file."`
+	Learn    replay.LearnCmd `cmd:"" group:"Without servers" help:"Train a model on a file, as the learn service does on the topics."`
+	Simulate simulate.Cmd    `cmd:"" group:"Without servers" help:"Policies side by side on a synthetic population."`
+	Report   report.Cmd      `cmd:"" group:"Without servers" help:"What came of the messages, by arm, with intervals; of topics or files."`
 	Convert  struct {
 		Collegemsg collegemsg.Cmd `cmd:"" help:"The CollegeMsg log, as input for replay."`
 	} `cmd:"" group:"Without servers" help:"Make input for replay of public data."`

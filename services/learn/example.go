@@ -34,6 +34,8 @@ type example struct {
 	label  float64
 	// noticed says that the push was seen for sure, so that only p_open is in question.
 	noticed bool
+	// early says that it was opened within five minutes, and so was seen by then.
+	early bool
 	// held examples are never trained on: they judge. All of a person's are, or none.
 	held bool
 }
@@ -117,6 +119,20 @@ func (e *example) gradient(p, q float64) float64 {
 		return p - e.label
 	}
 	return (p - e.label) * (1 - q) / (1 - p)
+}
+
+// seenGradient is that of an answer by the log-odds of s, the chance to be seen within five minutes: an open came early
+// with the chance s·q, late with (1 − s)·l·q, and not at all with 1 − p, where p is the sum of the two and l foundLater.
+// It is all that is learned of p_seen where no phone tells of its use.
+func (e *example) seenGradient(p, q, s float64) float64 {
+	switch {
+	case e.noticed:
+		return 0
+	case e.early:
+		return s - 1
+	default:
+		return e.label*s + (1-e.label)*q*(1-foundLater)*s*(1-s)/(1-p)
+	}
 }
 
 // loss is the log-loss in nats.

@@ -104,6 +104,29 @@ func TestAPriorMovesWhatHasLittleEvidence(t *testing.T) {
 	}
 }
 
+// The gradient by the chance to be seen is the slope of minus the log-likelihood of what became of the push: opened early,
+// opened late, or not at all; of a label in between, that of late with that weight.
+func TestAnswersTeachWhetherAPushIsSeen(t *testing.T) {
+	t.Parallel()
+	const q, z, h = 0.3, -0.4, 1e-6
+	loss := func(e *example, z float64) float64 {
+		s := sigmoid(z)
+		switch {
+		case e.noticed:
+			return 0
+		case e.early:
+			return -math.Log(s * q)
+		default:
+			return -e.label*math.Log((1-s)*foundLater*q) - (1-e.label)*math.Log(1-(s+(1-s)*foundLater)*q)
+		}
+	}
+	for _, e := range []*example{{label: 1, early: true}, {label: 1}, {}, {label: 0.4}, {noticed: true}} {
+		s := sigmoid(z)
+		p := (s + (1-s)*foundLater) * q
+		require.InDelta(t, (loss(e, z+h)-loss(e, z-h))/(2*h), e.seenGradient(p, q, s), 1e-6, "%+v", e)
+	}
+}
+
 func TestGradientsAreSlopesOfTheLoss(t *testing.T) {
 	t.Parallel()
 	for _, e := range []*example{

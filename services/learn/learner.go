@@ -53,6 +53,14 @@ func NewLearner(limits Limits) *Learner {
 // Through is the end of the last round.
 func (l *Learner) Through() time.Time { return l.through }
 
+// Model is the model of an app as it stood at the end of the last round; that of all apps if the app is not known.
+func (l *Learner) Model(app string) *score.Model {
+	if t := l.apps[app]; t != nil {
+		return t.good
+	}
+	return l.global.good
+}
+
 // Wants says whether the person of a key is learned from: the others' rows need not be decoded.
 func (l *Learner) Wants(key string) bool { return hash(key)&(1<<l.level-1) == 0 }
 
@@ -85,12 +93,6 @@ func (l *Learner) Enriched(in *profile.Enriched, cause int64) {
 		l.learn(p, e)
 	})
 	p.follow(&in.Profile, now)
-	if s.app && p.answers {
-		p.visited(s.at)
-	}
-	if r := f.Result; r != nil && r.Status == event.ResultSent && p.answers {
-		p.watch(watch{message: hash(r.MessageID), at: r.At})
-	}
 }
 
 func (l *Learner) person(app, key string) *person {
@@ -108,9 +110,9 @@ func (l *Learner) person(app, key string) *person {
 	return p
 }
 
-// Outcome takes in a row of the outcomes topic. Only those that close a message carry what an example needs.
+// Outcome takes in a row of the outcomes topic. Those that close a message carry what an example needs.
 func (l *Learner) Outcome(o *event.Outcome) {
-	if len(o.Features) == 0 {
+	if len(o.Features) == 0 && o.Type != event.OutcomeVisited {
 		return
 	}
 	key := event.Key(o.AppID, o.UserID)
@@ -125,11 +127,14 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	if !p.answers {
 		return
 	}
-	if o.Type == event.OutcomeControl {
-		p.watch(watch{message: hash(o.MessageID), at: o.OccurredAt, control: true})
+	message := hash(o.MessageID)
+	if o.Type == event.OutcomeVisited {
+		if p.visited(message, o.OccurredAt) {
+			l.count(p, func(v *visits) { v.Control.Came++ })
+		}
 		return
 	}
-	w, first := p.close(hash(o.MessageID))
+	w, first := p.close(message)
 	if !first {
 		l.Counts.Duplicates++
 		return
@@ -138,22 +143,30 @@ func (l *Learner) Outcome(o *event.Outcome) {
 		app: o.AppID, task: taskOpen, inputs: readInputs(o.Features), slots: messageSlots(o, p.cohort), offset: answered(o.Features),
 	}
 	switch o.Type {
+	case event.OutcomeControl:
+		p.watch(watch{message: message, at: o.OccurredAt, control: true})
+		l.count(p, func(v *visits) { v.Control.N++ })
+		return
 	case event.OutcomeOpened:
-		e.label = 1
+		e.label, e.early = 1, time.Duration(o.AfterMS)*time.Millisecond <= within
 	case event.OutcomeDismissed:
 		e.noticed = true
 	case event.OutcomeIgnored:
-		t := l.trainer(o.AppID)
 		if w.visited {
-			e.label = t.Visits.credit()
+			e.label = l.trainer(o.AppID).Visits.credit()
 		}
-		if !l.warming {
-			t.Visits.Ignored.count(w.visited)
-		}
+		l.count(p, func(v *visits) { v.Ignored.count(w.visited) })
 	default:
 		return
 	}
 	l.learn(p, e)
+}
+
+// count visits of an app, unless they have been counted.
+func (l *Learner) count(p *person, change func(*visits)) {
+	if t := l.trainer(p.app); !l.warming && !t.Through.After(l.through) {
+		change(&t.Visits)
+	}
 }
 
 func (l *Learner) trainer(app string) *trainer {
@@ -179,20 +192,11 @@ func (l *Learner) learn(p *person, e *example) {
 	}
 }
 
-// sweep forgets what is too old, and counts visits after pushes that were held out.
+// sweep forgets what is too old.
 func (l *Learner) sweep() {
-	for key, p := range l.people { // sums and deletions: the order does not matter
-		p.watches = slices.DeleteFunc(p.watches, func(w watch) bool {
-			age := l.now.Sub(w.at)
-			if w.control && age >= visit+lateness {
-				if t := l.trainer(p.app); !l.warming && !t.Through.After(l.through) {
-					t.Visits.Control.count(w.visited)
-				}
-				return true
-			}
-			return age > memory
-		})
-		if l.now.Sub(p.kept) > memory && len(p.watches) == 0 {
+	for key, p := range l.people { // deletions: the order does not matter
+		p.watches = slices.DeleteFunc(p.watches, func(w watch) bool { return l.now.Sub(w.at) > memory })
+		if l.now.Sub(p.kept) > memory {
 			delete(l.people, key)
 		}
 	}

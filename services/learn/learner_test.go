@@ -154,3 +154,48 @@ func TestACrashBetweenTwoSnapshots(t *testing.T) {
 	require.Equal(t, want[1:], play(t, l, rows, middle, end))
 	require.Equal(t, want[0].Version, l.apps["one"].good.Version)
 }
+
+// People who are played side by side are learned from one after the other, whatever the order of play; and what is
+// learned so is as good as what is learned in the order of time.
+func TestTapes(t *testing.T) {
+	t.Parallel()
+	const people, days = 60, 6
+	end := monday.AddDate(0, 0, days)
+	played := func() *Learner {
+		l := NewLearner(DefaultLimits())
+		for i := range people {
+			var tape Tape
+			for _, r := range life("demo", i, days, 6) {
+				if r.outcome != nil {
+					tape.Outcome(r.outcome)
+				} else {
+					tape.Enriched(r.enriched)
+				}
+			}
+			l.Play(tape)
+			if i%20 == 19 {
+				round(t, l, end.Add(time.Duration(i)*time.Hour))
+			}
+		}
+		require.Zero(t, l.Counts.Duplicates+l.Counts.Late)
+		return l
+	}
+	once, again := played(), played()
+	require.Equal(t, once.Model("demo"), again.Model("demo"))
+	require.NotEqual(t, score.DefaultVersion, once.Model("demo").Version)
+	require.Equal(t, once.global.good, once.Model("unheard of"))
+
+	byTime := NewLearner(DefaultLimits())
+	play(t, byTime, crowd("demo", people, days, 6), monday, end)
+	require.InEpsilon(t, byTime.Counts.Examples[taskSeen], once.Counts.Examples[taskSeen], 0.05, "tapes end when their people do")
+	judge := NewLearner(DefaultLimits())
+	judge.judges = func(uint64) bool { return true }
+	for _, r := range crowd("demo", 20, days, 99) {
+		judge.apply(r)
+	}
+	for task := range numTasks {
+		held := judge.apps["demo"].held[task]
+		require.Less(t, meanLoss(once.Model("demo"), held), meanLoss(byTime.Model("demo"), held)+margin, task)
+		require.Less(t, meanLoss(once.Model("demo"), held), meanLoss(score.Default(), held), task)
+	}
+}

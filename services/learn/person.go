@@ -18,7 +18,6 @@ const (
 	stay     = time.Minute      // a sitting has to go on for so long to count
 	lateness = 10 * time.Minute // signs that arrive later do not count any more
 	patience = 2 * time.Hour    // after which a sitting without an end is no longer believed
-	visit    = time.Hour        // an own-app visit that soon after a push belongs to it
 	memory   = 26 * time.Hour   // what is kept of a person: a day, which is also how long an answer counts, and a margin
 	observed = 48 * time.Hour   // a phone that told no unlock for so long says nothing by its silence
 
@@ -52,7 +51,7 @@ type pending struct {
 	hour  int
 }
 
-// watch is a push, or one that was held out, and whether the own app was visited within the hour after it.
+// watch is a push that a visit to the app followed within the hour, or one that was held out.
 type watch struct {
 	message uint64
 	at      time.Time
@@ -64,7 +63,6 @@ type watch struct {
 type sign struct {
 	at         time.Time
 	came, left bool
-	app        bool // own-app behaviour
 }
 
 // signOf reads a fact. A screen also goes on by itself, so that it does not count.
@@ -72,7 +70,7 @@ func signOf(f *event.Fact, received time.Time) sign {
 	var s sign
 	switch {
 	case f.Event != nil:
-		s = sign{at: f.Event.OccurredAt, came: true, app: true}
+		s = sign{at: f.Event.OccurredAt, came: true}
 	case f.Receipt != nil:
 		s = sign{at: f.Receipt.OccurredAt, came: f.Receipt.Kind == event.ReceiptOpened || f.Receipt.Kind == event.ReceiptDismissed}
 	case f.Signal != nil:
@@ -138,20 +136,21 @@ func (p *person) decide(s sign, now time.Time, emit func(*pending, float64)) {
 	p.pending = open
 }
 
-// visited notes an own-app visit with the pushes that it may belong to.
-func (p *person) visited(at time.Time) {
+// visited notes that a visit followed a message, and says whether that was the first after one held out.
+func (p *person) visited(message uint64, at time.Time) (control bool) {
 	for i := range p.watches {
-		if w := &p.watches[i]; at.After(w.at) && at.Sub(w.at) <= visit {
+		if w := &p.watches[i]; w.message == message {
+			control = w.control && !w.visited
 			w.visited = true
+			return control
 		}
 	}
+	p.watch(watch{message: message, at: at, visited: true})
+	return false
 }
 
-// watch begins to look for visits after a push.
+// watch remembers a message until it is closed; the oldest gives way.
 func (p *person) watch(w watch) {
-	if slices.ContainsFunc(p.watches, func(o watch) bool { return o.message == w.message }) {
-		return
-	}
 	if len(p.watches) == maxWatches {
 		p.watches = slices.Delete(p.watches, 0, 1)
 	}

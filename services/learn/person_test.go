@@ -193,25 +193,21 @@ func TestVisitsCountAgainstTheControlArm(t *testing.T) {
 	require.Zero(t, v.credit())
 
 	l := NewLearner(DefaultLimits())
-	send := func(id string, control bool, at time.Time) {
-		if control {
-			l.Outcome(&event.Outcome{AppID: "demo", UserID: "ada", MessageID: id, Type: event.OutcomeControl, OccurredAt: at, Features: event.Features{"bias": 1}})
-			return
+	say := func(id, typ string, at time.Time) {
+		o := &event.Outcome{AppID: "demo", UserID: "ada", MessageID: id, Type: typ, OccurredAt: at}
+		if typ != event.OutcomeVisited {
+			o.Features = event.Features{"bias": 1}
 		}
-		l.Enriched(&profile.Enriched{Fact: event.Fact{AppID: "demo", UserID: "ada", ReceivedAt: at, Result: &event.Result{
-			MessageID: id, Status: event.ResultSent, At: at,
-		}}}, at.Unix())
+		l.Outcome(o)
+		l.Outcome(o) // again, after a crash
 	}
-	send("sent", false, monday)
-	send("held out", true, monday.Add(time.Minute))
-	at := monday.Add(30 * time.Minute)
-	l.Enriched(&profile.Enriched{Fact: event.Fact{AppID: "demo", UserID: "ada", ReceivedAt: at, Event: &event.Event{
-		EventID: "e", UserID: "ada", Name: "app_opened", OccurredAt: at,
-	}}}, at.Unix())
-	send("sent later", false, monday.Add(2*time.Hour))
+	say("held out", event.OutcomeControl, monday)
+	say("held out, too", event.OutcomeControl, monday)
+	say("sent", event.OutcomeVisited, monday.Add(30*time.Minute))
+	say("held out", event.OutcomeVisited, monday.Add(30*time.Minute))
 	for _, id := range []string{"sent", "sent later"} {
-		l.Outcome(&event.Outcome{AppID: "demo", UserID: "ada", MessageID: id, Type: event.OutcomeIgnored, OccurredAt: monday.Add(3 * time.Hour), Features: event.Features{"bias": 1}})
+		say(id, event.OutcomeIgnored, monday.Add(24*time.Hour))
 	}
-	round(t, l, monday.Add(4*time.Hour))
-	require.Equal(t, visits{Ignored: share{N: 2, Came: 1}, Control: share{N: 1, Came: 1}}, l.apps["demo"].Visits)
+	round(t, l, monday.Add(24*time.Hour))
+	require.Equal(t, visits{Ignored: share{N: 2, Came: 1}, Control: share{N: 2, Came: 1}}, l.apps["demo"].Visits)
 }

@@ -61,10 +61,16 @@ func (t *trainer) take(e *example, limits Limits) {
 	if e.task == taskOpen {
 		w = &t.weights.Open
 	}
-	for _, in := range e.inputs {
-		c := &w[in.feature]
-		dense.update(c, g*in.value, dense.weight(*c))
+	update := func(w *[score.NumFeatures]coord, g float64) {
+		for _, in := range e.inputs {
+			c := &w[in.feature]
+			dense.update(c, g*in.value, dense.weight(*c))
+		}
 	}
+	if e.task == taskOpen {
+		update(&t.weights.Seen, e.seenGradient(p, q, sigmoid(t.seen(e))))
+	}
+	update(w, g)
 	for _, slot := range e.slots {
 		c := t.weights.Hashed[slot]
 		hashed.update(&c, g, hashed.weight(c))

@@ -30,6 +30,7 @@ type Core struct {
 
 // Sink is where a Core's effects go. Any of its functions may be nil.
 type Sink struct {
+	Enriched func(*profile.Enriched) // before timing decides by it
 	Outcome  func(*event.Outcome)
 	Decision func(*event.Decision)
 	// Deliver is the provider's verdict on one attempt (1 is the first). Without it, every push is taken.
@@ -111,6 +112,9 @@ func (c *Core) publish(effects []fold.Effect) {
 	for i := range effects {
 		switch v := effects[i].Value.(type) {
 		case *profile.Enriched:
+			if c.sink.Enriched != nil {
+				c.sink.Enriched(v)
+			}
 			c.publish(c.timing.Apply(v.Fact.Key(), v, c.now))
 		case event.Release:
 			c.releases = append(c.releases, &v)

@@ -15,6 +15,7 @@ import (
 	"io"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/services/console/ledger"
 	"github.com/kairos-push/kairos/services/ingest"
 	"github.com/kairos-push/kairos/services/timing"
@@ -29,6 +30,7 @@ type Streams struct {
 	Out       io.Writer // outcome rows and clock lines
 	Decisions io.Writer
 	Errors    io.Writer // one line of text for each line of input that was refused
+	Trainer   *Trainer  // learns from what is said; nil is fine
 }
 
 // Summary is what a replay came to.
@@ -47,6 +49,10 @@ func Run(ctx context.Context, engine *timing.Engine, s Streams) (Summary, error)
 		r.decisions = &rows{w: bufio.NewWriterSize(s.Decisions, 1<<16)}
 	}
 	sink := Sink{Outcome: r.say}
+	if t := s.Trainer; t != nil {
+		sink.Enriched = func(in *profile.Enriched) { t.Enriched(in, r.core.Now()) }
+		sink.Outcome = func(o *event.Outcome) { r.say(o); t.Outcome(o, r.core.Now()) }
+	}
 	if r.decisions != nil {
 		sink.Decision = func(d *event.Decision) { r.decisions.write(d) }
 	}
