@@ -66,8 +66,9 @@ faults-quick: kafka ## a bounded subset of the fault table
 	@mkdir -p bin && go build -o bin/faults ./services/kairos/faults && exec bin/faults --quick $(ARGS)
 
 .PHONY: bench
-bench: ## benchmarks of every stage, COUNT=3 runs each
+bench: ## benchmarks of every stage, COUNT=3 runs each, and the senders beside the libraries
 	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m ./...) || exit 1; done
+	@go run ./services/dispatch/bench
 
 .PHONY: sim
 sim: ## simulate a population, policies side by side; ARGS="--quick"

@@ -205,7 +205,7 @@ func (a App) senders(dial Dialer, clk clock.Clock) (map[string]push.Sender, map[
 		add(otherWay(c.Topic), s, err)
 	}
 	if a.FCM != nil {
-		s, err := fcm.New(*a.FCM, fcm.Options{Dial: dial})
+		s, err := fcm.New(*a.FCM, fcm.Options{Dial: dial, Clock: clk})
 		add("fcm", s, err)
 	}
 	if a.WebPush != nil {

@@ -26,8 +26,8 @@ type Config struct {
 	ReloadEvery time.Duration
 	// Dial opens connections to providers; nil is TCP.
 	Dial Dialer
-	// Concurrency is how many attempts run side by side (default 512); UrgentWorkers more serve urgent pushes only
-	// (default 64).
+	// Concurrency is how many attempts run side by side (default 1024), of which one app's on one channel take half at
+	// the most; UrgentWorkers more serve urgent pushes only (default 64).
 	Concurrency   int
 	UrgentWorkers int
 	// InMemory bounds the releases in memory, per lane, that are not parked (default 20,000).
@@ -50,7 +50,7 @@ type Config struct {
 // Validate fills in defaults and checks the rest.
 func (c *Config) Validate() error {
 	def(&c.ReloadEvery, 5*time.Second)
-	def(&c.Concurrency, 512)
+	def(&c.Concurrency, 1024)
 	def(&c.UrgentWorkers, 64)
 	def(&c.InMemory, 20_000)
 	def(&c.SendTimeout, 10*time.Second)
@@ -116,7 +116,7 @@ func New(cfg Config, deps service.Deps) (*Dispatch, error) {
 	if err := d.routes.reload(); err != nil {
 		return nil, fmt.Errorf("dispatch: apps: %w", err)
 	}
-	d.queue = newQueue(d.clock, d.routes.limiter)
+	d.queue = newQueue(d.clock, d.routes.limiter, [lanes]int{Urgent: cfg.UrgentWorkers, Bulk: cfg.Concurrency})
 	d.later = newLater(d.clock, d.queue.push)
 	d.publisher = newBatch(256, d.publish)
 	return d, nil

@@ -91,7 +91,7 @@ func TestOverridesAreMergedLast(t *testing.T) {
 
 	got := b.Arrivals()
 	require.JSONEq(t, `{"alert":{"title":"Grüße","body":"an \"alle\"\n","subtitle":"s"},"interruption-level":"time-sensitive",
-		"mutable-content":1,"relevance-score":0.25,"thread-id":"news"}`, part(t, got[0].Payload, "aps"))
+		"mutable-content":1,"relevance-score":0.25,"thread-id":"news","category":"news"}`, part(t, got[0].Payload, "aps"))
 	require.Equal(t, "5", got[0].Headers["apns-priority"])
 	require.Equal(t, "mine", got[0].Collapse)
 	require.Equal(t, sandbox.Topic+".push-type.liveactivity", got[1].Headers["apns-topic"])

@@ -11,14 +11,17 @@ import (
 	"github.com/kairos-push/kairos/pkg/clock"
 )
 
-// queue holds what is ready to be sent: a lane for the urgent and one for bulk, and within a lane one line per app,
-// served in turn. An app over its rate is passed over until its time comes.
+// queue holds what is ready to be sent: a lane for the urgent and one for bulk, within a lane one line per app, served in
+// turn, and within a line one per channel, served in turn. An app over its rate is passed over until its time comes; an
+// app whose attempts on a channel take more workers than are free is passed over until some come back. So a provider
+// that never answers holds up nobody but itself.
 type queue struct {
 	clock   clock.Clock
 	limiter func(app string) *rate.Limiter
 
 	mu       sync.Mutex
 	lanes    [lanes]lane
+	idle     [lanes]int // workers, by the most that they take; those for bulk take what is urgent, too
 	waiters  []*waiter
 	keeperAt time.Time // when the waiter that keeps the time wakes; zero if none does
 }
@@ -29,34 +32,75 @@ type waiter struct {
 	most Lane
 }
 
-// lane is the apps that have something waiting, in turn.
+// lane is the apps that have something waiting, in turn, and how many workers are at what.
 type lane struct {
-	apps  map[string][]*task
-	turn  []string
-	next  int
+	turns
+	apps  map[string]*line
 	count int
+	at    map[way]int
 }
 
-func newQueue(clk clock.Clock, limiter func(app string) *rate.Limiter) *queue {
-	q := &queue{clock: clk, limiter: limiter}
+// line is what waits of one app, by channel.
+type line struct {
+	turns
+	tasks map[string][]*task
+}
+
+// way out of an app.
+type way struct{ app, channel string }
+
+// turns are taken by keys.
+type turns struct {
+	keys []string
+	next int
+}
+
+func (t *turns) key() string {
+	t.next %= len(t.keys)
+	return t.keys[t.next]
+}
+
+// leave takes the key whose turn it is out.
+func (t *turns) leave() { t.keys = slices.Delete(t.keys, t.next, t.next+1) }
+
+func newQueue(clk clock.Clock, limiter func(app string) *rate.Limiter, workers [lanes]int) *queue {
+	q := &queue{clock: clk, limiter: limiter, idle: workers}
 	for i := range q.lanes {
-		q.lanes[i].apps = map[string][]*task{}
+		q.lanes[i] = lane{apps: map[string]*line{}, at: map[way]int{}}
 	}
 	return q
 }
 
-// push puts a task at the end of its app's line.
+func wayOf(t *task) way { return way{t.rel.release.AppID, t.target.Channel} }
+
+// push puts a task at the end of its line.
 func (q *queue) push(t *task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := &q.lanes[t.rel.lane]
-	app := t.rel.release.AppID
-	if len(l.apps[app]) == 0 {
-		l.turn = append(l.turn, app)
+	l, w := &q.lanes[t.rel.lane], wayOf(t)
+	of := l.apps[w.app]
+	if of == nil {
+		of = &line{tasks: map[string][]*task{}}
+		l.apps[w.app] = of
+		l.keys = append(l.keys, w.app)
 	}
-	l.apps[app] = append(l.apps[app], t)
+	if len(of.tasks[w.channel]) == 0 {
+		of.keys = append(of.keys, w.channel)
+	}
+	of.tasks[w.channel] = append(of.tasks[w.channel], t)
 	l.count++
 	q.wakeOne()
+}
+
+// done ends a worker's time with the task that pop gave it.
+func (q *queue) done(t *task, most Lane) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l, w := &q.lanes[t.rel.lane], wayOf(t)
+	q.idle[most]++
+	if l.at[w]--; l.at[w] == 0 {
+		delete(l.at, w)
+	}
 }
 
 // pop takes the next task: of the urgent lane, or, if bulk may be taken too, of that one when nothing urgent can go.
@@ -68,6 +112,7 @@ func (q *queue) pop(ctx context.Context, most Lane) (*task, bool) {
 	for {
 		t, at := q.tryPop(most)
 		if t != nil {
+			q.idle[most]--
 			q.wakeOne() // one who finds that there is more, or when there will be
 			return t, true
 		}
@@ -137,7 +182,7 @@ func (q *queue) tryPop(most Lane) (*task, time.Time) {
 	now := q.clock.Now()
 	var first time.Time
 	for i := range most + 1 {
-		t, at := q.take(&q.lanes[i], now)
+		t, at := q.take(i, now)
 		if t != nil {
 			return t, time.Time{}
 		}
@@ -148,12 +193,22 @@ func (q *queue) tryPop(most Lane) (*task, time.Time) {
 	return nil, first
 }
 
-// take serves the app whose turn it is; if all are over their rates, it says when the first may go again.
-func (q *queue) take(l *lane, now time.Time) (*task, time.Time) {
+// take serves the app whose turn it is, and of that the channel whose turn it is; if all are over their rates, it says
+// when the first may go again.
+func (q *queue) take(i Lane, now time.Time) (*task, time.Time) {
+	l := &q.lanes[i]
+	idle := q.idle[Bulk]
+	if i == Urgent {
+		idle += q.idle[Urgent]
+	}
 	var first time.Time
-	for range len(l.turn) {
-		l.next %= len(l.turn)
-		app := l.turn[l.next]
+	for range len(l.keys) {
+		app := l.key()
+		of := l.apps[app]
+		if !l.room(app, of, idle) {
+			l.next++
+			continue
+		}
 		if at := q.allowed(app, now); at.After(now) {
 			if first.IsZero() || at.Before(first) {
 				first = at
@@ -161,20 +216,46 @@ func (q *queue) take(l *lane, now time.Time) (*task, time.Time) {
 			l.next++
 			continue
 		}
-		line := l.apps[app]
-		t := line[0]
-		line[0] = nil
-		if line = line[1:]; len(line) == 0 {
-			delete(l.apps, app)
-			l.turn = append(l.turn[:l.next], l.turn[l.next+1:]...)
-		} else {
-			l.apps[app] = line
+		t := of.take()
+		if len(of.keys) > 0 {
 			l.next++
+		} else {
+			delete(l.apps, app)
+			l.leave()
 		}
 		l.count--
+		l.at[wayOf(t)]++
 		return t, time.Time{}
 	}
 	return nil, first
+}
+
+// room finds a channel of an app that has fewer workers than are idle (a dynamic threshold, as in window), and makes it
+// its turn: one provider gets half of the workers, and there are always some left for the next one.
+func (l *lane) room(app string, of *line, idle int) bool {
+	for range len(of.keys) {
+		if l.at[way{app, of.key()}] < idle {
+			return true
+		}
+		of.next++
+	}
+	return false
+}
+
+// take serves the channel whose turn it is.
+func (l *line) take() *task {
+	channel := l.key()
+	tasks := l.tasks[channel]
+	t := tasks[0]
+	tasks[0] = nil
+	if tasks = tasks[1:]; len(tasks) > 0 {
+		l.tasks[channel] = tasks
+		l.next++
+	} else {
+		delete(l.tasks, channel)
+		l.leave()
+	}
+	return t
 }
 
 // allowed takes a token of the app, or says when there will be one.

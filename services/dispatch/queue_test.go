@@ -15,6 +15,8 @@ import (
 	"github.com/kairos-push/kairos/services/dispatch/push"
 )
 
+var enough = [lanes]int{1000, 1000}
+
 func noLimit(string) *rate.Limiter { return nil }
 
 func job(app string, lane Lane) *task {
@@ -35,7 +37,7 @@ func popAll(q *queue, most Lane) (apps []string) {
 
 func TestAppsAreServedInTurn(t *testing.T) {
 	t.Parallel()
-	q := newQueue(clock.Clock{}, noLimit)
+	q := newQueue(clock.Clock{}, noLimit, enough)
 	for range 4 {
 		q.push(job("big", Bulk))
 	}
@@ -47,10 +49,42 @@ func TestAppsAreServedInTurn(t *testing.T) {
 
 func TestUrgentWorkersLeaveBulkAlone(t *testing.T) {
 	t.Parallel()
-	q := newQueue(clock.Clock{}, noLimit)
+	q := newQueue(clock.Clock{}, noLimit, enough)
 	q.push(job("a", Bulk))
 	require.Empty(t, popAll(q, Urgent))
 	require.Equal(t, 1, q.depth(Bulk))
+}
+
+// TestASilentProviderHoldsUpNobody: nothing that is sent to one provider comes back. The app's other channel and other
+// apps go on, to the last worker.
+func TestASilentProviderHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	q := newQueue(clock.Clock{}, noLimit, [lanes]int{Urgent: 4, Bulk: 8})
+	for range 20 {
+		silent := job("a", Bulk)
+		silent.target.Channel = "apns"
+		q.push(silent)
+	}
+	require.Len(t, popAll(q, Bulk), 4, "half of the workers")
+	for range 20 {
+		other := job("a", Bulk)
+		other.target.Channel = "fcm"
+		q.push(other)
+	}
+	require.Len(t, popAll(q, Bulk), 2)
+	for range 3 {
+		q.push(job("b", Bulk))
+		require.Equal(t, []string{"b"}, popAll(q, Bulk))
+		q.done(job("b", Bulk), Bulk)
+	}
+	q.push(job("a", Urgent))
+	require.Len(t, popAll(q, Urgent), 1, "the other lane has workers of its own")
+
+	back := job("a", Bulk)
+	back.target.Channel = "apns"
+	q.done(back, Bulk)
+	q.done(back, Bulk)
+	require.Len(t, popAll(q, Bulk), 2, "what comes back is shared again")
 }
 
 // TestRates: an app over its rate is passed over, and nobody waits for it; it gets its rate, not more, not less.
@@ -63,7 +97,7 @@ func TestRates(t *testing.T) {
 				return slow
 			}
 			return nil
-		})
+		}, enough)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		at := map[string][]time.Duration{}
@@ -99,7 +133,7 @@ func TestRates(t *testing.T) {
 func TestNobodySleepsOverATask(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(clock.Clock{}, noLimit)
+		q := newQueue(clock.Clock{}, noLimit, enough)
 		ctx, cancel := context.WithCancel(context.Background())
 		got := make(chan Lane, 1000)
 		for i := range 6 {

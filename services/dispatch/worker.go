@@ -70,6 +70,7 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 			}
 			t.rel.part.leave()
 		}
+		d.queue.done(t, most)
 	}
 }
 

@@ -3,6 +3,7 @@
 package apns
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,7 +11,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -67,13 +67,9 @@ func New(cred Credentials, opt Options) (*Sender, error) {
 	if cred.Topic == "" {
 		return nil, errors.New("apns: topic (the app's bundle id) is missing")
 	}
-	endpoint := cred.Endpoint
-	if endpoint == "" {
-		endpoint = apns2.HostProduction
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("apns: endpoint %q is not an https URL", endpoint)
+	addr, err := h2.Addr(cmp.Or(cred.Endpoint, apns2.HostProduction))
+	if err != nil {
+		return nil, fmt.Errorf("apns: endpoint: %w", err)
 	}
 	s := &Sender{topic: cred.Topic, clock: opt.Clock}
 	t := &tls.Config{RootCAs: cred.RootCAs, MinVersion: tls.VersionTLS12}
@@ -95,10 +91,6 @@ func New(cred Credentials, opt Options) (*Sender, error) {
 		t.Certificates = []tls.Certificate{cert}
 	default:
 		return nil, errors.New("apns: neither a key nor a certificate")
-	}
-	addr := u.Host
-	if u.Port() == "" {
-		addr = net.JoinHostPort(u.Hostname(), "443")
 	}
 	s.client = h2.New(h2.Config{Addr: addr, TLS: t, Dial: opt.Dial, Conns: opt.Conns, Streams: opt.Streams, Clock: opt.Clock})
 	s.bufs.New = func() any { return &scratch{payload: make([]byte, 0, 1024)} }
@@ -124,7 +116,7 @@ func (s *Sender) Send(ctx context.Context, p *push.Push, now time.Time) push.Ver
 	}
 	resp, err := s.push(ctx, n, payload, sc, now)
 	if err != nil {
-		return lost(err) // the transport may still hold sc
+		return push.Lost(h2.Written(err)) // the transport may still hold sc
 	}
 	v := Table.Judge(resp.StatusCode, resp.Reason, push.WaitOf(sc.resp.Field("retry-after"), now))
 	if resp.Reason == apns2.ReasonDeviceTokenNotForTopic && topicOverride(p.Message) != "" {
@@ -215,16 +207,5 @@ func (s *Sender) renew(now time.Time) {
 	defer s.mu.Unlock()
 	if s.token != nil && s.until.Sub(now) < renewAfter-renewAtMost {
 		s.until = now
-	}
-}
-
-// lost is the verdict on an attempt without an answer.
-func lost(err error) push.Verdict {
-	e, ok := errors.AsType[*h2.Error](err)
-	switch {
-	case ok && e.Written:
-		return push.Verdict{Class: push.Ambiguous, Reason: push.ReasonNoAnswer}
-	default:
-		return push.Verdict{Class: push.Retry, Reason: push.ReasonNotConnected}
 	}
 }

@@ -97,6 +97,7 @@ func appendPayload(b []byte, p *push.Push) ([]byte, error) {
 		b = append(b, `},"sound":"default","mutable-content":1,"relevance-score":`...)
 		b = strconv.AppendFloat(b, max(0, min(1, p.Score)), 'f', 3, 64)
 		str(`,"thread-id":`, "category", m.Category)
+		str(`,"category":`, "category", m.Category) // of actions; one that the app does not have is like none
 	}
 	b = append(b, `},"kairos":{"message_id":`...)
 	str("", "message_id", m.MessageID)

@@ -2,42 +2,42 @@ package fcm
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
-	"sync/atomic"
+	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/kairos-push/kairos/services/dispatch/h2"
 	"github.com/kairos-push/kairos/services/dispatch/push"
 )
-
-// maxAnswer is all that is read of an answer.
-const maxAnswer = 64 << 10
 
 type exchangeKey struct{}
 
 // exchange is one attempt: what to send, and what came back. It travels in the request's context, the only way
 // through the SDK to its transport.
 type exchange struct {
-	body   []byte
-	bearer string
+	body []byte
+	auth string
 
-	asked   bool
-	status  int
-	answer  []byte
-	after   string
-	err     error
-	written atomic.Bool
+	asked bool
+	req   h2.Request
+	resp  h2.Response
+	err   error
 }
 
 // once is the transport below the SDK. Whatever happens, the SDK sees an answer that it does not retry: it repeats on
 // transport errors, on 503, and on a body that breaks off.
-type once struct{ base http.RoundTripper }
+type once struct{ client *h2.Client }
 
-// RoundTrip makes the one request of an exchange.
+// RoundTrip makes the one request of an exchange: the SDK's, but for its body and its authorisation.
 func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
 	x, ok := req.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
 		return nil, errors.New("fcm: a request outside an attempt")
@@ -46,56 +46,42 @@ func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("fcm: a second request in one attempt")
 	}
 	x.asked = true
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		WroteHeaders: func() { x.written.Store(true) },
-	})
-	r := req.Clone(ctx)
-	r.Body, r.GetBody, r.ContentLength = io.NopCloser(bytes.NewReader(x.body)), nil, int64(len(x.body))
-	r.Header.Set("Authorization", "Bearer "+x.bearer)
-	resp, err := o.base.RoundTrip(r)
-	if err != nil {
-		x.err = err
+	f := append(x.req.Fields[:0], hpack.HeaderField{Name: "authorization", Value: x.auth})
+	for name, v := range req.Header {
+		f = append(f, hpack.HeaderField{Name: strings.ToLower(name), Value: v[0]})
+	}
+	x.req = h2.Request{Path: req.URL.EscapedPath(), Fields: f, Body: x.body}
+	if x.err = o.client.Do(req.Context(), &x.req, &x.resp); x.err != nil || x.resp.Status >= http.StatusInternalServerError {
 		return quiet(req, http.StatusBadGateway, nil), nil
 	}
-	defer resp.Body.Close()
-	x.status, x.after = resp.StatusCode, resp.Header.Get("Retry-After")
-	if x.answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		x.err = err
-		return quiet(req, http.StatusBadGateway, nil), nil
-	}
-	if x.status >= 500 {
-		return quiet(req, http.StatusBadGateway, x.answer), nil
-	}
-	return quiet(req, x.status, x.answer), nil
+	return quiet(req, x.resp.Status, x.resp.Body), nil
 }
 
 // quiet is an answer that the SDK takes as final.
 func quiet(req *http.Request, status int, body []byte) *http.Response {
 	return &http.Response{
-		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/2.0", ProtoMajor: 2,
 		Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req,
 	}
 }
 
 // verdict reads the exchange.
 func (x *exchange) verdict(now time.Time) push.Verdict {
-	switch {
-	case x.err != nil && (x.written.Load() || x.status != 0):
-		return push.Verdict{Class: push.Ambiguous, Status: x.status, Reason: push.ReasonNoAnswer}
-	case x.err != nil:
-		return push.Verdict{Class: push.Retry, Reason: push.ReasonNotConnected}
-	case x.status == http.StatusOK:
+	if x.err != nil {
+		return push.Lost(h2.Written(x.err))
+	}
+	if x.resp.Status == http.StatusOK {
 		var ok struct {
 			Name string `json:"name"`
 		}
-		if json.Unmarshal(x.answer, &ok) != nil || ok.Name == "" {
-			return push.Verdict{Class: push.Ambiguous, Status: x.status, Reason: push.ReasonBadAnswer}
+		if json.Unmarshal(x.resp.Body, &ok) != nil || ok.Name == "" {
+			return push.Verdict{Class: push.Ambiguous, Status: x.resp.Status, Reason: push.ReasonBadAnswer}
 		}
-		v := Table.Judge(x.status, "", 0)
+		v := Table.Judge(x.resp.Status, "", 0)
 		v.ProviderID = ok.Name
 		return v
 	}
-	return Table.Judge(x.status, reason(x.answer), push.WaitOf(x.after, now))
+	return Table.Judge(x.resp.Status, reason(x.resp.Body), push.WaitOf(x.resp.Field("retry-after"), now))
 }
 
 // reason is the errorCode of the FcmError among the details, or the status of the error.

@@ -2,7 +2,7 @@ package fcm
 
 import (
 	"encoding/json"
-	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"time"
@@ -19,181 +19,172 @@ const (
 	MaxTTL     = 28 * 24 * time.Hour
 )
 
+// label is Google's form of an analytics label.
 var label = regexp.MustCompile(`^[a-zA-Z0-9-_.~%]{1,50}$`)
 
-// object is a part of the request; the message's overrides merge into it.
-type object = map[string]any
+// plain is what the SDK is given to check when a message has no overrides: there is nothing in the body that was not
+// checked when it was built. The address is never the SDK's to check: it does not know fid.
+var plain = &messaging.Message{Token: "-"}
 
-// build makes the request's body, and the message as the SDK knows it, for the SDK to validate. The body goes out as
-// built here: it may hold what the SDK does not know (fid addresses, new fields of overrides).
-func (s *Sender) build(p *push.Push, now time.Time) (body []byte, m *messaging.Message, err error) {
+const (
+	head         = `{"message":`
+	tail         = `}`
+	tailValidate = `,"validate_only":true}`
+)
+
+// build appends the request's body to buf, and gives the message as the SDK is to check it.
+func (s *Sender) build(p *push.Push, now time.Time, buf []byte) ([]byte, *messaging.Message, error) {
 	if p.Address == "" || len(p.Address) > 4096 || !utf8.ValidString(p.Address) {
-		return nil, nil, push.Refuse(push.ReasonBadAddress, "an FCM address is text of 1 to 4096 B")
+		return buf, nil, push.Refuse(push.ReasonBadAddress, "an FCM address is text of 1 to 4096 B")
 	}
-	msg, err := message(p, now)
-	if err != nil {
-		return nil, nil, err
+	w := writer{b: append(buf, head...)}
+	w.message(p, now)
+	msg, size := plain, w.size
+	if w.err == nil && !p.Message.FCM.IsZero() {
+		msg, size, w.err = w.override(p)
 	}
-	if size := payloadSize(msg); size > MaxPayload {
-		return nil, nil, push.TooLarge("FCM", size, MaxPayload)
+	switch {
+	case w.err != nil:
+		return w.b, nil, w.err
+	case size > MaxPayload:
+		return w.b, nil, push.TooLarge("FCM", size, MaxPayload)
+	case s.validateOnly:
+		return append(w.b, tailValidate...), msg, nil
 	}
-	for _, k := range []string{"topic", "condition", "token", "fid"} { // the address is the target's
-		delete(msg, k)
-	}
-	msg[pick(p.AddressType == "fid", "fid", "token")] = p.Address
-	m = new(messaging.Message)
-	raw, err := push.Marshal(msg)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := json.Unmarshal(raw, m); err != nil { // encoding/json: the SDK's types have its methods
-		return nil, nil, push.Refuse(push.ReasonBadPayload, "fcm: %v", err)
-	}
-	m.Token = "-" // the address is not the SDK's to check
-	body = append([]byte(`{"message":`), raw...)
-	if s.validateOnly {
-		body = append(body, `,"validate_only":true`...)
-	}
-	return append(body, '}'), m, nil
+	return append(w.b, tail...), msg, nil
 }
 
-func message(p *push.Push, now time.Time) (object, error) {
+// message writes the message without its overrides.
+func (w *writer) message(p *push.Push, now time.Time) {
 	m := p.Message
-	data, err := dataOf(p)
-	if err != nil {
-		return nil, err
-	}
-	msg := object{"data": data}
+	w.raw("{")
+	w.data(p)
 	if !p.Silent() {
-		n := object{}
-		put(n, "title", m.Title)
-		put(n, "body", m.Body)
-		put(n, "image", m.ImageURL)
-		msg["notification"] = n
+		w.object("notification")
+		w.text("title", m.Title)
+		w.text("body", m.Body)
+		w.text("image", m.ImageURL)
+		w.raw("}")
 	}
 	if label.MatchString(m.CampaignID) {
-		msg["fcm_options"] = object{"analytics_label": m.CampaignID}
+		w.object("fcm_options")
+		w.attr("analytics_label", m.CampaignID)
+		w.raw("}")
 	}
 	switch p.Platform {
 	case "ios":
-		msg["apns"] = apple(p)
+		w.apple(p)
 	case "web":
-		msg["webpush"] = object{"headers": object{
-			"TTL": strconv.FormatInt(p.TTL(now, MaxTTL), 10), "Urgency": pick(m.Priority == "promotional", "normal", "high"),
-		}}
+		w.web(p, now)
 	default:
-		msg["android"] = android(p, now)
+		w.android(p, now)
 	}
-	over, err := push.Object("fcm", m.FCM)
-	if err != nil {
-		return nil, err
-	}
-	return push.Merge(msg, over), nil
+	w.attr(addressField(p), p.Address)
+	w.raw("}")
 }
 
-func android(p *push.Push, now time.Time) object {
-	a := object{
-		"ttl":      strconv.FormatInt(p.TTL(now, MaxTTL), 10) + "s",
-		"priority": pick(p.Urgent, "high", "normal"),
-	}
-	// FCM keeps four collapse keys a device, so only messages that ask for one get one. The tag replaces what is
-	// shown already, and has no such limit.
-	put(a, "collapse_key", p.Message.CollapseKey)
-	if !p.Silent() {
-		a["notification"] = object{"tag": p.CollapseID}
-	}
-	return a
-}
+func addressField(p *push.Push) string { return pick(p.AddressType == "fid", "fid", "token") }
 
-func apple(p *push.Push) object {
-	aps := object{}
-	if p.Silent() {
-		aps["content-available"] = 1.0
-	} else {
-		aps["mutable-content"] = 1.0
-		aps["sound"] = "default"
-		put(aps, "thread-id", p.Message.Category)
-		aps["relevance-score"] = max(0, min(1, p.Score))
+// data is what the app gets.
+func (w *writer) data(p *push.Push) {
+	w.object("data")
+	if !p.Message.Data.IsZero() {
+		w.own(p)
 	}
-	return object{
-		"headers": object{
-			"apns-expiration":  strconv.FormatInt(max(p.Expires.Unix(), 0), 10),
-			"apns-priority":    pick(p.Urgent, "10", "5"),
-			"apns-collapse-id": p.CollapseID,
-			"apns-id":          p.ID,
-		},
-		"payload": object{"aps": aps},
-	}
-}
-
-// dataOf is what the app gets: FCM takes strings only, so other values of data travel as JSON text.
-func dataOf(p *push.Push) (object, error) {
-	in, err := push.Object("data", p.Message.Data)
-	if err != nil {
-		return nil, err
-	}
-	out := make(object, len(in)+7)
-	for k, v := range in {
-		s, ok := v.(string)
-		if !ok {
-			b, err := push.Marshal(v)
-			if err != nil {
-				return nil, err
-			}
-			s = string(b)
-		}
-		out[k] = s
-	}
-	put(out, "kairos_message_id", p.Message.MessageID)
-	put(out, "kairos_device_id", p.DeviceID)
-	put(out, "kairos_token", p.Token)
-	put(out, "deep_link", p.Message.DeepLink)
+	w.text("kairos_message_id", p.Message.MessageID)
+	w.text("kairos_device_id", p.DeviceID)
+	w.text("kairos_token", p.Token)
+	w.text("deep_link", p.Message.DeepLink)
 	if p.InApp {
-		out["kairos_in_app"] = "true"
-		put(out, "kairos_title", p.Message.Title)
-		put(out, "kairos_body", p.Message.Body)
+		w.text("kairos_in_app", "true")
+		w.text("kairos_title", p.Message.Title)
+		w.text("kairos_body", p.Message.Body)
 	}
-	return out, nil
+	w.raw("}")
 }
 
-// payloadSize counts the bytes of names and values of what the device gets: data and notification.
-func payloadSize(msg object) int {
-	n := weigh(msg["data"]) + weigh(msg["notification"])
-	for _, k := range []string{"android", "apns", "webpush"} {
-		if part, ok := msg[k].(object); ok {
-			n += weigh(part["data"]) + weigh(part["notification"]) + weigh(part["payload"])
-		}
+// android has one notification channel for each category; an app that has no channel of that name gets its default one.
+// FCM keeps four collapse keys a device, so only messages that ask for one get one. The tag replaces what is shown
+// already, and has no such limit.
+func (w *writer) android(p *push.Push, now time.Time) {
+	w.object("android")
+	w.attr("ttl", strconv.FormatInt(p.TTL(now, MaxTTL), 10)+"s")
+	w.attr("priority", pick(p.Urgent, "high", "normal"))
+	w.attr("collapse_key", p.Message.CollapseKey)
+	if !p.Silent() {
+		w.object("notification")
+		w.text("tag", p.CollapseID)
+		w.text("channel_id", p.Message.Category)
+		w.raw("}")
 	}
-	return n
+	w.raw("}")
 }
 
-func weigh(v any) int {
-	switch v := v.(type) {
-	case nil:
-		return 0
-	case string:
-		return len(v)
-	case object:
-		n := 0
-		for k, e := range v {
-			n += len(k) + weigh(e)
-		}
-		return n
-	case []any:
-		n := 0
-		for _, e := range v {
-			n += weigh(e)
-		}
-		return n
-	default:
-		return len(fmt.Sprint(v))
+// apple is the same as package apns says to APNs itself.
+func (w *writer) apple(p *push.Push) {
+	w.object("apns")
+	w.object("headers")
+	w.attr("apns-push-type", pick(p.Silent(), "background", "alert"))
+	w.attr("apns-expiration", strconv.FormatInt(max(p.Expires.Unix(), 0), 10))
+	w.attr("apns-priority", pick(p.Urgent, "10", "5"))
+	w.attr("apns-collapse-id", p.CollapseID)
+	w.attr("apns-id", p.ID)
+	w.raw("}")
+	w.object("payload")
+	w.object("aps")
+	w.size += len("aps")
+	if p.Silent() {
+		w.number("content-available", "1")
+	} else {
+		w.number("mutable-content", "1")
+		w.text("sound", "default")
+		w.number("relevance-score", strconv.FormatFloat(math.Round(1000*max(0, min(1, p.Score)))/1000, 'f', -1, 64))
+		w.text("thread-id", p.Message.Category)
+		w.text("category", p.Message.Category)
 	}
+	w.raw("}}}")
 }
 
-func put(m object, key, value string) {
-	if value != "" {
-		m[key] = value
+func (w *writer) web(p *push.Push, now time.Time) {
+	w.object("webpush")
+	w.object("headers")
+	w.attr("TTL", strconv.FormatInt(p.TTL(now, MaxTTL), 10))
+	w.attr("Urgency", pick(p.Message.Priority == "promotional", "normal", "high"))
+	w.raw("}")
+	if !p.Silent() {
+		w.object("notification")
+		w.text("tag", p.CollapseID)
+		w.raw("}")
 	}
+	w.raw("}")
+}
+
+// override merges the message's own parts on top of what was written. They may hold anything, so the SDK checks them
+// by its types; what it does not know goes out all the same.
+func (w *writer) override(p *push.Push) (*messaging.Message, int, error) {
+	over, err := push.Object("fcm", p.Message.FCM)
+	if err != nil {
+		return nil, 0, err
+	}
+	base, err := push.Object("message", w.b[len(head):])
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, k := range []string{"topic", "condition", "token", "fid"} { // the address is the target's
+		delete(over, k)
+	}
+	msg := push.Merge(base, over)
+	raw, err := push.Marshal(msg)
+	if err != nil {
+		return nil, 0, err
+	}
+	typed := new(messaging.Message)
+	if err := json.Unmarshal(raw, typed); err != nil { // encoding/json: the SDK's types have its methods
+		return nil, 0, push.Refuse(push.ReasonBadPayload, "fcm: %v", err)
+	}
+	typed.Token = plain.Token
+	w.b = append(w.b[:len(head)], raw...)
+	return typed, payloadSize(msg), nil
 }
 
 func pick(yes bool, a, b string) string {

@@ -16,6 +16,7 @@ type tokens struct {
 
 	mu      sync.Mutex
 	token   *oauth2.Token
+	header  string // Authorization, with token
 	err     error
 	tried   time.Time
 	running chan struct{} // closed when the refresh under way ends
@@ -26,7 +27,7 @@ const (
 	tokenRetry  = 5 * time.Second
 )
 
-// get returns a valid token, waiting for a refresh only when there is none.
+// get returns the Authorization of a request, waiting for a refresh only when there is no valid token.
 func (t *tokens) get(ctx context.Context, now time.Time) (string, error) {
 	for {
 		t.mu.Lock()
@@ -42,7 +43,7 @@ func (t *tokens) get(ctx context.Context, now time.Time) (string, error) {
 		}
 		if valid {
 			defer t.mu.Unlock()
-			return t.token.AccessToken, nil
+			return t.header, nil
 		}
 		running := t.running
 		t.mu.Unlock()
@@ -66,7 +67,7 @@ func (t *tokens) refresh(now time.Time) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if err == nil {
-			t.token = tok
+			t.token, t.header = tok, "Bearer "+tok.AccessToken
 		}
 		t.err, t.running = err, nil
 		close(running)

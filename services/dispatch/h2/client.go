@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -85,6 +86,12 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Written says of an error of Do whether the server may have processed the request.
+func Written(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Written
+}
+
 // ErrClosed is the cause after Close.
 var ErrClosed = errors.New("client closed")
 
@@ -107,6 +114,18 @@ type Client struct {
 type grant struct {
 	conn *conn
 	err  error
+}
+
+// Addr is the host:port of an endpoint, which is an https URL.
+func Addr(endpoint string) (string, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return "", fmt.Errorf("%q is not an https URL", endpoint)
+	}
+	if u.Port() == "" {
+		return net.JoinHostPort(u.Hostname(), "443"), nil
+	}
+	return u.Host, nil
 }
 
 // New makes a client; it connects at the first request.

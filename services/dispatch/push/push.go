@@ -101,6 +101,14 @@ const (
 	ReasonCredentials  = "bad_credentials"
 )
 
+// Lost is the verdict on an attempt without an answer: the push may have been taken only if the request was written.
+func Lost(written bool) Verdict {
+	if written {
+		return Verdict{Class: Ambiguous, Reason: ReasonNoAnswer}
+	}
+	return Verdict{Class: Retry, Reason: ReasonNotConnected}
+}
+
 // Refused is a push that no provider needs to be asked about.
 type Refused struct {
 	Reason string // one of ours

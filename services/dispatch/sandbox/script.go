@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,21 +26,38 @@ const (
 	HugeBody    Fault = "huge_body"   // status 200 and a gigabyte
 )
 
+var faults = []Fault{DropBefore, DropAfter, GoAway, Silence, Garbage, HalfAnswer, Redirection, HugeBody}
+
 // Rule says what a gateway does to the pushes that it matches. The first rule that matches decides.
 type Rule struct {
-	Gateway string // "" is all
-	Address string // the whole address or its beginning; "" is all
-	Every   int    // only each n-th push that matches; 0 and 1 are all
-	Times   int    // at most so many; 0 is no limit
+	Gateway string `json:"gateway,omitempty"` // "" is all
+	Address string `json:"address,omitempty"` // the whole address or its beginning; "" is all
+	Every   int    `json:"every,omitempty"`   // only each n-th push that matches; 0 and 1 are all
+	Times   int    `json:"times,omitempty"`   // at most so many; 0 is no limit
 
-	Latency time.Duration // before anything else
-	Fault   Fault
+	Latency time.Duration `json:"latency,omitempty"` // before anything else
+	Fault   Fault         `json:"fault,omitempty"`
 	// Status and Reason refuse the push with a provider's own words.
-	Status     int
-	Reason     string
-	RetryAfter time.Duration
+	Status     int           `json:"status,omitempty"`
+	Reason     string        `json:"reason,omitempty"`
+	RetryAfter time.Duration `json:"retry_after,omitempty"`
 
 	seen, done int
+}
+
+// Validate says what no gateway could do.
+func (r *Rule) Validate() error {
+	switch {
+	case r.Gateway != "" && r.Gateway != APNs && r.Gateway != FCM && r.Gateway != WebPush:
+		return fmt.Errorf("gateway: apns, fcm or webpush, not %q", r.Gateway)
+	case r.Every < 0 || r.Times < 0 || r.Latency < 0 || r.RetryAfter < 0:
+		return errors.New("every, times, latency and retry_after: not below zero")
+	case r.Status != 0 && (r.Status < 200 || r.Status > 599):
+		return fmt.Errorf("status: 200 to 599, not %d", r.Status)
+	case r.Fault != "" && !slices.Contains(faults, r.Fault):
+		return fmt.Errorf("fault: one of %q, not %q", faults, r.Fault)
+	}
+	return nil
 }
 
 // Script is a list of rules, changed while the gateways run.
@@ -59,6 +79,17 @@ func (s *Script) Add(r Rule) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rules = append(s.rules, &r)
+}
+
+// Rules lists the rules.
+func (s *Script) Rules() []Rule {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Rule, len(s.rules))
+	for i, r := range s.rules {
+		out[i] = *r
+	}
+	return out
 }
 
 // Reset removes all rules.

@@ -155,14 +155,10 @@ func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 
 // lost is the verdict on an attempt without an answer.
 func lost(err error, written bool) push.Verdict {
-	switch {
-	case errors.Is(err, errPrivate):
+	if errors.Is(err, errPrivate) {
 		return push.Refusal(push.Refuse(push.ReasonBadAddress, "the endpoint is in a private network"))
-	case written:
-		return push.Verdict{Class: push.Ambiguous, Reason: push.ReasonNoAnswer}
-	default:
-		return push.Verdict{Class: push.Retry, Reason: push.ReasonNotConnected}
 	}
+	return push.Lost(written)
 }
 
 // judge reads the answer. A body that breaks off changes nothing: the status is the answer.

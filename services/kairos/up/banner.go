@@ -14,6 +14,7 @@ func (s *System) Banner(o *cli.IO) {
 	}
 	o.Printf("\n%s %s\n\n", cli.Good.Bold(true).Render("Kairos"), "is up.")
 	row("page", s.URL, "what is held, what ended, and why")
+	row("sandbox", s.URL+sandboxPath, "what APNs, FCM and Web Push got; rules that make them fail")
 	row("HTTP API", s.URL+"/v1", "key "+s.key())
 	kafka, kept := "embedded; kcat and other clients may join", "held messages survive a restart, also kill -9; delete the folder to start afresh"
 	if !s.cmd.embeddedKafka() {

@@ -11,6 +11,9 @@ import (
 	"github.com/kairos-push/kairos/services/kairos/fleet"
 )
 
+// sandboxPath is where the gateways show what arrived.
+const sandboxPath = "/sandbox/"
+
 // startGateways starts the sandbox of APNs, FCM and Web Push.
 func (s *System) startGateways(ctx context.Context) (err error) {
 	opt := sandbox.Options{Clock: s.deps.Clock}

@@ -51,6 +51,7 @@ func (s *System) startServices(context.Context) error {
 	s.goRun("enrich", profiles)
 	s.goRun("ingest", doors)
 	s.mounted.Handle("/v1/", doors)
+	s.mounted.Handle(sandboxPath, s.gateways.Handler(sandboxPath))
 	s.mounted.Handle("/", s.page)
 	return nil
 }

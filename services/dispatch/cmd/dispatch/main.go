@@ -10,7 +10,7 @@ import (
 )
 
 type flags struct {
-	Concurrency int           `help:"Attempts that run side by side." default:"512"`
+	Concurrency int           `help:"Attempts that run side by side." default:"1024"`
 	SendTimeout time.Duration `help:"How long an attempt may take." default:"10s"`
 }
 
