@@ -217,8 +217,8 @@ func TestAPNsSpeaksHTTP2(t *testing.T) {
 	}
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
+	r := good(t, g)
 	for id := uint32(1); id <= 2*limit+1; id += 2 { // none of them ends: one more than is allowed
-		r := good(t, g)
 		block.Reset()
 		for _, f := range [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", u.Host}, {":path", r.URL.Path}} {
 			require.NoError(t, enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
