@@ -117,7 +117,7 @@ func TestKillLosesNothing(t *testing.T) {
 // kill runs a victim and kills it as soon as it has said enough; what it said before it died counts as well.
 func kill(t *testing.T, dir string, said func(word string, n int64) (enough bool)) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very test
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), victimDir+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -178,6 +178,25 @@ func conformance(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		write(t, s, f, users...)
 		require.Equal(t, want, due(t, s, bucketA))
 	})
+	t.Run("others read what the owner stored, of this life only", func(t *testing.T) {
+		rdb := open(t)
+		keys := usersOf(t, bucketA, 3)
+		_, err := state.Read(t.Context(), rdb, "test", keys[0])
+		require.ErrorIs(t, err, state.ErrLost, "nobody has been there")
+		s, f := fresh(t, rdb)
+		old, err := (&state.Blob{Life: f[bucketA].Life - 1, State: []byte("old")}).Encode()
+		require.NoError(t, err)
+		write(t, s, f, state.User{Key: keys[0], Blob: blob(t, f, "a")}, state.User{Key: keys[1], Blob: old})
+		for i, want := range []string{"a", "", ""} {
+			got, err := state.Read(t.Context(), rdb, "test", keys[i])
+			require.NoError(t, err)
+			require.Equal(t, want, string(got))
+		}
+		_, err = s.Acquire(t.Context(), []int{bucketA}, now, true)
+		require.NoError(t, err)
+		_, err = state.Read(t.Context(), rdb, "test", keys[0])
+		require.ErrorIs(t, err, state.ErrLost, "it is being rebuilt")
+	})
 	t.Run("the bucket count is kept", func(t *testing.T) {
 		rdb := open(t)
 		require.NoError(t, state.Check(t.Context(), rdb))

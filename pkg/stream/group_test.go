@@ -105,7 +105,7 @@ func refusesZombie(t *testing.T, b pipetest.Backend) {
 	ctx, stop := context.WithCancel(within(t))
 	got := make(chan *stream.Partition, 1)
 	done := make(chan error, 2)
-	hold := func(ctx context.Context, p *stream.Partition) error { //nolint:unparam // a stream.Handler
+	hold := func(ctx context.Context, p *stream.Partition) error {
 		if p.ID == 0 {
 			got <- p
 		}

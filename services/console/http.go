@@ -42,7 +42,7 @@ func (c *Console) routes() *http.ServeMux {
 		mux.Handle(path, static)
 	}
 	mux.HandleFunc("GET /console/events", c.events)
-	mux.HandleFunc("GET /console/messages/{app}/{user}/{message}", c.message)
+	mux.HandleFunc("GET /console/message", c.message)
 	return mux
 }
 
@@ -57,7 +57,8 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) message(w http.ResponseWriter, r *http.Request) {
-	d, ok := c.Lookup(r.PathValue("app"), r.PathValue("user"), r.PathValue("message"))
+	q := r.URL.Query()
+	d, ok := c.Lookup(q.Get("app_id"), q.Get("user_id"), q.Get("message_id"))
 	if !ok {
 		http.Error(w, "no such message among the newest; `kairos why` searches the whole topic", http.StatusNotFound)
 		return

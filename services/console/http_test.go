@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/event/schematest"
 	"github.com/kairos-push/kairos/pkg/service"
 )
 
@@ -57,21 +58,24 @@ func TestMessageDetail(t *testing.T) {
 	c.change(func(v *view) { v.decision(decision(odd, "release", time.Second)) })
 
 	w := httptest.NewRecorder()
-	c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/console/messages/demo/u1/a%2Fb%20c%3F", nil))
+	c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/console/message?app_id=demo&user_id=u1&message_id=a%2Fb%20c%3F", nil))
 	require.Equal(t, http.StatusOK, w.Code)
 	var d map[string]any
+	require.NoError(t, schematest.Load(t).ValidateAnswer("MessageView", w.Body.Bytes()))
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &d))
 	require.Equal(t, odd, d["message_id"])
 	require.Len(t, d["outcomes"], 2)
 	require.Len(t, d["decisions"], 1)
 
 	w = httptest.NewRecorder()
-	c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/console/messages/demo/u1/none", nil))
+	c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/console/message?app_id=demo&user_id=u1&message_id=none", nil))
 	require.Equal(t, http.StatusNotFound, w.Code)
 
-	got, ok := c.Lookup("demo", "", odd)
-	require.True(t, ok)
-	require.Equal(t, "sent", got.State)
+	w = httptest.NewRecorder()
+	c.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/console/message?app_id=demo&message_id=a%2Fb%20c%3F", nil))
+	require.Equal(t, http.StatusOK, w.Code, "the person may be left out")
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &d))
+	require.Equal(t, "sent", d["state"])
 }
 
 type eventStream struct {

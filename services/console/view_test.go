@@ -22,7 +22,7 @@ func outcome(message, typ string, after time.Duration) *event.Outcome {
 
 func decision(message, action string, after time.Duration) *event.Decision {
 	return &event.Decision{
-		DecisionID: fmt.Sprint(message, action, after), AppID: "demo", UserID: "u1", MessageID: message, Action: action,
+		DecisionID: fmt.Sprint(message, action, after), AppID: "demo", UserID: "u1", MessageID: message, Trigger: "signal", Action: action,
 		OccurredAt: t0.Add(after), NextWakeAt: t0.Add(after + time.Hour), Score: 0.2, ValueOfWaiting: 0.3, Why: "later is better",
 		Gates: []string{"quiet_hours"},
 	}

@@ -47,11 +47,15 @@ func (s *Ingest) authenticated(h handler) http.Handler {
 			(&problem{Status: http.StatusUnauthorized, Detail: `want "Authorization: Bearer KEY" with an API key of an app`}).write(w)
 			return
 		}
+		p := h(w, r, appOf(a))
+		if p != nil {
+			p.write(w)
+		}
 		if l, ok := w.(*recorder); ok {
 			l.app = a.AppID
-		}
-		if p := h(w, r, appOf(a)); p != nil {
-			p.write(w)
+			if p != nil {
+				l.cause = p.cause
+			}
 		}
 	})
 }
@@ -83,7 +87,7 @@ func (s *Ingest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		level = zerolog.WarnLevel
 	}
 	s.deps.Log.WithLevel(level).Str("route", route).Int("status", rec.status).Str("app_id", rec.app).Int64("bytes_in", r.ContentLength).
-		Dur("took_ms", took).Str("trace_id", traceID(ctx)).Msg("http_request")
+		Dur("took_ms", took).Str("trace_id", traceID(ctx)).AnErr("error", rec.cause).Msg("http_request")
 }
 
 func traceID(ctx context.Context) string {
@@ -110,6 +114,7 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	app    string
+	cause  error // of a problem that is ours
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -150,26 +155,26 @@ func (s *Ingest) one(w http.ResponseWriter, r *http.Request, app App, in topic.T
 
 func (s *Ingest) getMessage(w http.ResponseWriter, r *http.Request, app App) *problem {
 	if s.cfg.Lookup == nil {
-		return &problem{Status: http.StatusNotImplemented, Detail: "this program follows no outcomes; ask one that does"}
+		return &problem{Status: http.StatusServiceUnavailable, Detail: "where messages stand is for the console to say: start ingest with --console-url"}
 	}
 	v, err := s.cfg.Lookup(r.Context(), app.ID, r.URL.Query().Get("user_id"), r.PathValue("id"))
-	return answer(w, v, err)
+	return answer(w, v, err, "the console could not be asked; send the same request again")
 }
 
 func (s *Ingest) getMoments(w http.ResponseWriter, r *http.Request, app App) *problem {
 	if s.cfg.Moments == nil {
-		return &problem{Status: http.StatusNotImplemented, Detail: "this program has no scores; ask one that has"}
+		return &problem{Status: http.StatusServiceUnavailable, Detail: "scores are for timing to say: start ingest with --timing-url"}
 	}
 	v, err := s.cfg.Moments(r.Context(), app.ID, r.PathValue("id"))
-	return answer(w, v, err)
+	return answer(w, v, err, "timing could not be asked; send the same request again")
 }
 
-func answer(w http.ResponseWriter, v any, err error) *problem {
+func answer(w http.ResponseWriter, v any, err error, away string) *problem {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return &problem{Status: http.StatusNotFound, Detail: "not known here; what ended long ago is forgotten"}
 	case err != nil:
-		return &problem{Status: http.StatusServiceUnavailable, Detail: "the view could not be read", retryAfter: 1}
+		return &problem{Status: http.StatusServiceUnavailable, Detail: away, retryAfter: 1, cause: err}
 	}
 	reply(w, http.StatusOK, "application/json", v)
 	return nil

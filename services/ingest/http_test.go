@@ -181,8 +181,8 @@ func TestEveryBadRequestHasItsProblem(t *testing.T) {
 		"user is no object":   {request{"PUT", "/v1/users/u1", `[]`, nil}, 422, "object"},
 		"cancel of nobody's":  {request{"DELETE", "/v1/messages/m1", "", nil}, 422, "user_id"},
 		"bad key":             {request{"POST", "/v1/messages", message, http.Header{"Idempotency-Key": {"a\x00b"}}}, 400, "Idempotency-Key"},
-		"no view":             {request{"GET", "/v1/messages/m1", "", nil}, 501, "outcomes"},
-		"no scores":           {request{"GET", "/v1/users/u1/moments", "", nil}, 501, "scores"},
+		"no view":             {request{"GET", "/v1/messages/m1", "", nil}, 503, "--console-url"},
+		"no scores":           {request{"GET", "/v1/users/u1/moments", "", nil}, 503, "--timing-url"},
 	} {
 		b := newBundle(t)
 		w := b.do(t, c.r)
@@ -294,6 +294,66 @@ func TestLookupAndMomentsAnswerForTheApp(t *testing.T) {
 	w = b.do(t, request{method: "GET", path: "/v1/users/u1/moments"})
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.NotContains(t, w.Body.String(), "down")
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	require.Contains(t, b.logs.String(), "down", "the cause is in the log")
+}
+
+// As processes of their own: ingest asks the console and timing at their addresses.
+func TestViewsOfOtherServices(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1)
+	status, body := http.StatusOK, `{"state":"held"}`
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path + " " + r.URL.Query().Encode()
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	b := newBundle(t, func(c *Config) {
+		var err error
+		c.Lookup, err = MessagesAt(other.URL + "/")
+		require.NoError(t, err)
+		c.Moments, err = MomentsAt(other.URL)
+		require.NoError(t, err)
+	})
+	message := request{method: "GET", path: "/v1/messages/a%2Fb%20%3F?user_id=u%261"}
+	w := b.do(t, message)
+	require.Equal(t, http.StatusOK, w.Code)
+	require.JSONEq(t, body, w.Body.String())
+	require.Equal(t, "/console/message app_id=shop&message_id=a%2Fb+%3F&user_id=u%261", <-asked)
+	w = b.do(t, request{method: "GET", path: "/v1/users/%2E%2E/moments"})
+	require.Equal(t, http.StatusOK, w.Code)
+	require.JSONEq(t, body, w.Body.String())
+	require.Equal(t, "/moments app_id=shop&user_id=..", <-asked)
+
+	for _, c := range []struct {
+		status int
+		body   string
+		want   int
+		log    string
+	}{
+		{404, "no such message", 404, ""},
+		{503, "not now", 503, "answered 503"},
+		{200, "<html>", 503, "not JSON"},
+	} {
+		status, body = c.status, c.body
+		w = b.do(t, message)
+		<-asked
+		require.Equal(t, c.want, w.Code)
+		require.Contains(t, b.logs.String(), c.log)
+	}
+	other.Close()
+	w = b.do(t, message)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	require.Contains(t, b.logs.String(), "connection refused")
+	require.NotContains(t, b.logs.String(), "message_id", "ids are in no log")
+
+	for _, bad := range []string{"console:8080", "ftp://console", "http://", "%"} {
+		_, err := MessagesAt(bad)
+		require.ErrorContains(t, err, "console-url: want http://HOST:PORT", bad)
+		_, err = MomentsAt(bad)
+		require.ErrorContains(t, err, "timing-url: want http://HOST:PORT", bad)
+	}
 }
 
 func TestNoAnswerBeforeTheLogHasIt(t *testing.T) {

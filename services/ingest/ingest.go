@@ -16,9 +16,6 @@ import (
 	"github.com/kairos-push/kairos/pkg/stream"
 )
 
-// ErrNotFound is what Config.Lookup and Config.Moments return for what they do not know.
-var ErrNotFound = errors.New("not found")
-
 // Config of ingest.
 type Config struct {
 	// Apps are served: their API keys, input topics and receipt secrets.
@@ -30,12 +27,11 @@ type Config struct {
 	// Timeout bounds the wait for Kafka's acknowledgement; after it the request gets 503 and may simply be sent again.
 	Timeout time.Duration
 
-	// Lookup says where a message stands, for GET /v1/messages/{id}: any value that encodes as JSON, or ErrNotFound. user may
-	// be empty. Outcomes and decisions are not ingest's: the program that runs it lends the view of whoever follows those
-	// topics, as the console does. Nil: the route answers 501.
-	Lookup func(ctx context.Context, app, user, message string) (any, error)
-	// Moments is the person's score curve, for GET /v1/users/{id}/moments, likewise: it takes a profile and a policy.
-	Moments func(ctx context.Context, app, user string) (any, error)
+	// Lookup answers GET /v1/messages/{id}. Outcomes and decisions are not ingest's: the console follows them, in the same
+	// process or at a URL (MessagesAt). Nil: the route answers 503.
+	Lookup Lookup
+	// Moments answers GET /v1/users/{id}/moments, likewise: timing has the model and the policy (MomentsAt).
+	Moments Moments
 }
 
 // Validate fills in defaults and checks the rest.

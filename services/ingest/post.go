@@ -163,7 +163,7 @@ func unavailable(err error) *problem {
 	if refused := stream.Refused(nil); errors.As(err, &refused) {
 		detail = "the log refused a record"
 	}
-	return &problem{Status: http.StatusServiceUnavailable, Detail: detail, retryAfter: int(again.Seconds())}
+	return &problem{Status: http.StatusServiceUnavailable, Detail: detail, retryAfter: int(again.Seconds()), cause: err}
 }
 
 // idField is the member that identifies a record of an input topic.

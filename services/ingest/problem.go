@@ -17,7 +17,8 @@ type problem struct {
 	Errors []fault      `json:"errors,omitzero"` // of the one record of the request
 	Items  []itemAnswer `json:"items,omitzero"`  // of an array
 
-	retryAfter int // seconds; 0: no header
+	retryAfter int   // seconds; 0: no header
+	cause      error // for the log, not for the client
 }
 
 // fault is one broken rule.

@@ -3,11 +3,13 @@ package timing
 import (
 	"context"
 	"fmt"
-	"time"
+	"net"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kairos-push/kairos/pkg/clock"
 	"github.com/kairos-push/kairos/pkg/fold"
 	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/pkg/score"
@@ -21,13 +23,18 @@ import (
 type Config struct {
 	Policy policy.Policy
 	Fold   fold.Config
+	// Listen is where ingest asks for the moments of a person; empty when it asks in the same process.
+	Listen string
 }
 
 // Timing is the engine with its shell.
 type Timing struct {
+	listen  string
 	engine  *Engine
 	fold    *fold.Fold[*Holds, *profile.Enriched]
 	kafka   *stream.Client
+	redis   redis.UniversalClient
+	clock   clock.Clock
 	metrics *metrics
 	log     zerolog.Logger
 }
@@ -41,16 +48,25 @@ func New(cfg Config, deps service.Deps) (*Timing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("timing: register metrics: %w", err)
 	}
-	t := &Timing{engine: NewEngine(cfg.Policy), kafka: deps.Kafka, metrics: m, log: deps.Log}
+	t := &Timing{
+		listen: cfg.Listen, engine: NewEngine(cfg.Policy), kafka: deps.Kafka, redis: deps.Redis, clock: deps.Clock, metrics: m, log: deps.Log,
+	}
 	if t.fold, err = fold.New(m.observed(Stage(t.engine)), cfg.Fold, deps); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// Run folds, and follows the models, until ctx ends.
+// Run folds, follows the models, and answers ingest, until ctx ends.
 func (t *Timing) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if t.listen != "" {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", t.listen)
+		if err != nil {
+			return fmt.Errorf("timing: %w", err)
+		}
+		group.Go(func() error { return service.Serve(ctx, l, t) })
+	}
 	group.Go(func() error { return t.fold.Run(ctx) })
 	group.Go(func() error {
 		err := t.kafka.Tail(ctx, topic.Models, stream.Start, t.model)
@@ -64,11 +80,6 @@ func (t *Timing) Run(ctx context.Context) error {
 
 // Ready says whether all owned partitions are up to date with what was stored.
 func (t *Timing) Ready(ctx context.Context) error { return t.fold.Ready(ctx) }
-
-// Moments is the score curve of a person of an app, by the models in use.
-func (t *Timing) Moments(app string, p *profile.Profile, now time.Time) Curve {
-	return t.engine.Moments(app, p, now)
-}
 
 // model takes in a snapshot, by app. One that cannot be believed is refused, and the last good one stays.
 func (t *Timing) model(r stream.Record) error {

@@ -1,5 +1,5 @@
-// Package schematest judges records by the JSON Schemas in schemas/, for tests: what apps send, and what services
-// publish. It shares no code with the decoders of package event on purpose. Not for production: those decide with
+// Package schematest judges records by the JSON Schemas in schemas/, for tests: what apps send, what services publish,
+// and what the HTTP API answers. It shares no code with the decoders of package event on purpose. Not for production: those decide with
 // Validate, and a differential test holds both to the same verdicts.
 package schematest
 
@@ -17,10 +17,14 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 // Set is every schema of the project, compiled.
-type Set struct{ byRecord map[string]*jsonschema.Schema }
+type Set struct {
+	byRecord map[string]*jsonschema.Schema
+	answers  map[string]*jsonschema.Schema // components of openapi.yaml
+}
 
 // Dir is the schemas directory of this checkout.
 func Dir() string {
@@ -53,11 +57,22 @@ func Load(t testing.TB) *Set {
 		require.NoError(t, compiler.AddResource(id, doc))
 		ids[strings.TrimSuffix(filepath.Base(file), ".schema.json")] = id
 	}
-	s := &Set{byRecord: map[string]*jsonschema.Schema{}}
+	s := &Set{byRecord: map[string]*jsonschema.Schema{}, answers: map[string]*jsonschema.Schema{}}
 	for record, id := range ids {
 		schema, err := compiler.Compile(id)
 		require.NoError(t, err, record)
 		s.byRecord[record] = schema
+	}
+	// OpenAPI 3.1 schemas are JSON Schema 2020-12; the document lies beside the records that it refers to.
+	data, err := os.ReadFile(filepath.Join(Dir(), "openapi.yaml"))
+	require.NoError(t, err)
+	var api map[string]any
+	require.NoError(t, yaml.Unmarshal(data, &api))
+	id := strings.TrimSuffix(ids["message"], "message.schema.json") + "openapi.yaml"
+	require.NoError(t, compiler.AddResource(id, api))
+	for name := range api["components"].(map[string]any)["schemas"].(map[string]any) {
+		s.answers[name], err = compiler.Compile(id + "#/components/schemas/" + name)
+		require.NoError(t, err, name)
 	}
 	return s
 }
@@ -74,9 +89,17 @@ func (s *Set) Records() []string {
 // Validate says whether data is a record of that kind, by its schema and by the rules about JSON text that no schema
 // can state (see Text).
 func (s *Set) Validate(record string, data []byte) error {
-	schema, ok := s.byRecord[record]
-	if !ok {
-		return fmt.Errorf("no schema for %q", record)
+	return validate(s.byRecord[record], record, data)
+}
+
+// ValidateAnswer says whether data is what the HTTP API answers by that name: a schema of openapi.yaml's components.
+func (s *Set) ValidateAnswer(name string, data []byte) error {
+	return validate(s.answers[name], name, data)
+}
+
+func validate(schema *jsonschema.Schema, name string, data []byte) error {
+	if schema == nil {
+		return fmt.Errorf("no schema for %q", name)
 	}
 	if err := Text(data); err != nil {
 		return err

@@ -169,9 +169,10 @@ function bars(d) {
 async function open() {
   const at = location.hash.slice(1);
   if (!at) return $("detail").close();
-  const answer = await fetch(`console/messages/${at}`);
+  const [app, user, message] = at.split("/").map(decodeURIComponent);
+  const answer = await fetch(`console/message?${new URLSearchParams({ app_id: app, user_id: user, message_id: message })}`);
   if (!answer.ok) {
-    $("detail-title").textContent = decodeURIComponent(at.split("/").at(-1));
+    $("detail-title").textContent = message;
     $("facts").replaceChildren(el("div", {}, el("dd", {}, await answer.text())));
     for (const id of ["life", "decisions"]) $(id).replaceChildren();
     return $("detail").open || $("detail").showModal();

@@ -2,8 +2,13 @@ package pipeline_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/event/schematest"
 	"github.com/kairos-push/kairos/pkg/pipetest"
 	"github.com/kairos-push/kairos/services/kairos/pipeline"
 )
@@ -24,5 +29,31 @@ func tellAll(t *testing.T, backend pipetest.Backend) {
 				s.tell(w.Tell(t, fmt.Sprintf("person-%d", i)))
 			})
 		}
+		t.Run("the API says where a message stands, and which moments are good", func(t *testing.T) {
+			t.Parallel()
+			theAPI(w.Tell(t, "reader"))
+		})
 	})
+}
+
+// theAPI asks ingest, which asks the console and timing as it does when each is a process of its own.
+func theAPI(s *pipeline.Story) {
+	schemas := schematest.Load(s)
+	s.Say(s.Phone("phone"), s.Message("m", later(s)))
+	s.Stands("m", event.OutcomeHeld)
+	for path, answer := range map[string]string{
+		"/v1/messages/m?user_id=" + s.User:    "MessageView",
+		"/v1/users/" + s.User + "/moments":    "Moments",
+		"/v1/messages/none?user_id=" + s.User: "",
+		"/v1/users/a-stranger/moments":        "",
+	} {
+		status, body := s.Get(path)
+		if answer == "" {
+			require.Equal(s, http.StatusNotFound, status, "%s: %s", path, body)
+			answer = "Problem"
+		} else {
+			require.Equal(s, http.StatusOK, status, "%s: %s", path, body)
+		}
+		require.NoError(s, schemas.ValidateAnswer(answer, body), "%s: %s", path, body)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -63,7 +65,10 @@ type World struct {
 	kafka   *stream.Client
 	network *embedded.Network // of the gateways, in virtual time
 	apps    *service.Apps
+	ingest  *ingest.Ingest
+	timing  *timing.Timing
 	console *console.Console
+	views   *httptest.Server // where ingest asks console and timing; nil in virtual time
 	running map[string]*process
 }
 
@@ -99,6 +104,10 @@ func Start(tb testing.TB, backend pipetest.Backend, opt Options) *World {
 	w.kafka = w.Servers.Stream(tb)
 	require.NoError(tb, w.kafka.Apply(w.within(), topic.WithDLQs(), opt.Partitions, 1))
 	w.startGateways()
+	if !w.virtual {
+		w.views = httptest.NewServer(http.HandlerFunc(w.serveViews))
+		tb.Cleanup(w.views.Close)
+	}
 	followed := []topic.Topic{topic.Facts, topic.Outcomes, topic.Decisions}
 	for _, in := range topic.Inputs {
 		followed = append(followed, in.DLQ())
@@ -171,21 +180,47 @@ func (w *World) Run(name string) {
 	w.running[name] = p
 }
 
-func (w *World) service(name string, deps service.Deps) (service.Runner, error) {
+func (w *World) service(name string, deps service.Deps) (r service.Runner, err error) {
 	switch name {
 	case "ingest":
-		return ingest.New(ingest.Config{Apps: w.apps}, deps)
+		cfg := ingest.Config{Apps: w.apps}
+		if w.views != nil {
+			cfg.Lookup, err = ingest.MessagesAt(w.views.URL)
+			require.NoError(w.TB, err)
+			cfg.Moments, err = ingest.MomentsAt(w.views.URL)
+			require.NoError(w.TB, err)
+		}
+		w.ingest, err = ingest.New(cfg, deps)
+		return w.ingest, err
 	case "enrich":
 		return enrich.New(enrich.Config{Fold: w.fold()}, deps)
 	case "timing":
-		return timing.New(timing.Config{Policy: *w.opt.Policy, Fold: w.fold()}, deps)
+		w.timing, err = timing.New(timing.Config{Policy: *w.opt.Policy, Fold: w.fold()}, deps)
+		return w.timing, err
 	case "dispatch":
 		return dispatch.New(w.dispatch(), deps)
 	default:
-		var err error
 		w.console, err = console.New(console.Config{}, deps)
 		return w.console, err
 	}
+}
+
+// serveViews answers ingest, each service at its own path.
+func (w *World) serveViews(rw http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/moments" {
+		w.timing.ServeHTTP(rw, r)
+		return
+	}
+	w.console.ServeHTTP(rw, r)
+}
+
+// Get asks the HTTP API.
+func (w *World) Get(path string) (status int, body []byte) {
+	r := httptest.NewRequestWithContext(w.TB.Context(), http.MethodGet, path, nil)
+	r.Header.Set("Authorization", "Bearer "+App.APIKeys[0])
+	answer := httptest.NewRecorder()
+	w.ingest.ServeHTTP(answer, r)
+	return answer.Code, answer.Body.Bytes()
 }
 
 // fold looks at Redis often, or seldom where days go by.

@@ -41,7 +41,7 @@ func (s *System) startServices(context.Context) error {
 	if err != nil {
 		return err
 	}
-	doors, err := ingest.New(ingest.Config{Apps: s.apps, Lookup: s.lookup, Moments: s.momentsOf(moments)}, s.depsOf("ingest"))
+	doors, err := ingest.New(ingest.Config{Apps: s.apps, Lookup: s.lookup, Moments: momentsOf(moments)}, s.depsOf("ingest"))
 	if err != nil {
 		return err
 	}
@@ -65,14 +65,14 @@ func (s *System) lookup(_ context.Context, app, user, message string) (any, erro
 	return d, nil
 }
 
-// momentsOf lends the profiles and the scores to the HTTP API.
-func (s *System) momentsOf(t *timing.Timing) func(context.Context, string, string) (any, error) {
+// momentsOf lends the scores to the HTTP API.
+func momentsOf(t *timing.Timing) ingest.Moments {
 	return func(ctx context.Context, app, user string) (any, error) {
-		p, err := profileOf(ctx, s.deps.Redis, app, user)
-		if err != nil {
-			return nil, err
+		c, known, err := t.Moments(ctx, app, user)
+		if err == nil && !known {
+			err = ingest.ErrNotFound
 		}
-		return t.Moments(app, p, s.deps.Clock.Now()), nil
+		return c, err
 	}
 }
 

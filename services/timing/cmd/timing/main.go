@@ -14,6 +14,7 @@ import (
 
 type flags struct {
 	Checkpoint time.Duration `help:"Time between two checkpoints of the journal of held messages." default:"30s"`
+	Listen     string        `help:"Address at which ingest asks for the moments of a person. Empty: none." default:":8082"`
 }
 
 func main() { os.Exit(service.Main(program())) }
@@ -28,7 +29,7 @@ func program() service.Program[flags] {
 			if err != nil {
 				return nil, err
 			}
-			return timing.New(timing.Config{Policy: p, Fold: fold.Config{Checkpoint: f.Checkpoint}}, deps)
+			return timing.New(timing.Config{Policy: p, Fold: fold.Config{Checkpoint: f.Checkpoint}, Listen: f.Listen}, deps)
 		},
 	}
 }
