@@ -210,9 +210,12 @@ func TestDLQ(t *testing.T) {
 	dead := topic.InMessages.DLQ()
 	headers := func(offset string) []stream.Header {
 		return []stream.Header{
-			{Key: "mine", Value: []byte("kept")}, {Key: topic.DeadTopic, Value: []byte(topic.InMessages.Name)},
-			{Key: topic.DeadPartition, Value: []byte("0")}, {Key: topic.DeadOffset, Value: []byte(offset)},
-			{Key: topic.DeadStage, Value: []byte("ingest")}, {Key: topic.DeadReason, Value: []byte("message_id must be there (got 7)")},
+			{Key: "mine", Value: []byte("kept")},
+			{Key: topic.DeadTopic, Value: []byte(topic.InMessages.Name)},
+			{Key: topic.DeadPartition, Value: []byte("0")},
+			{Key: topic.DeadOffset, Value: []byte(offset)},
+			{Key: topic.DeadStage, Value: []byte("ingest")},
+			{Key: topic.DeadReason, Value: []byte("message_id must be there (got 7)")},
 		}
 	}
 	s.publish(t, dead, "ada", bad, headers("7")...)

@@ -144,7 +144,8 @@ func TestSamePersonEveryTime(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, live(), live())
+	first := live()
+	require.Equal(t, first, live())
 }
 
 func TestPeopleSleepAtNight(t *testing.T) {

@@ -51,7 +51,7 @@ func NewPhone(i int, seed uint64, subscribe func(device string) (string, error))
 	if err != nil {
 		return nil, err
 	}
-	rng := rand.New(rand.NewPCG(seed, uint64(i))) //nolint:gosec // people in a demonstration, no secrets
+	rng := rand.New(rand.NewPCG(seed, uint64(i)))
 	p := &Phone{UserID: name, DeviceID: name + "-phone", zone: zone, shift: rng.IntN(5) - 2, keen: 0.2 + 0.6*rng.Float64(), rng: rng}
 	p.Device = event.Device{
 		DeviceID: p.DeviceID, UserID: name, TimeZone: zone.String(), Locale: "en", AppVersion: "1.0.0", Permission: "granted",

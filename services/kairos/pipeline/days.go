@@ -13,7 +13,7 @@ import (
 // At lets time pass until a local time, "2006-01-02 15:04" or, of the same day, "15:04". The time is virtual: what is due
 // until then happens at its own time.
 func (s *Story) At(local string) *Story {
-	s.TB.Helper()
+	s.Helper()
 	at := s.Time(local)
 	require.True(s.TB, s.virtual, "a story with a clock is told in virtual time")
 	require.False(s.TB, at.Before(s.Now()), "the story goes back in time")
@@ -26,7 +26,7 @@ const tick = time.Second
 
 // Between waits for a row of a message, which must be of a local time from one moment to another, at most a tick late.
 func (s *Story) Between(from, to, id, typ string) event.Outcome {
-	s.TB.Helper()
+	s.Helper()
 	first, last := s.Time(from), s.Time(to).Add(tick)
 	row := s.Await(id, typ)
 	require.False(s.TB, row.OccurredAt.Before(first), "%s %s at %s, before %s", id, typ, row.OccurredAt.In(s.Location()), from)
@@ -36,7 +36,7 @@ func (s *Story) Between(from, to, id, typ string) event.Outcome {
 
 // Time is an instant of local time.
 func (s *Story) Time(local string) time.Time {
-	s.TB.Helper()
+	s.Helper()
 	if strings.Count(local, ":") == 1 {
 		local += ":00"
 	}
@@ -50,7 +50,7 @@ func (s *Story) Time(local string) time.Time {
 
 // Location is Zone.
 func (s *Story) Location() *time.Location {
-	s.TB.Helper()
+	s.Helper()
 	loc, err := time.LoadLocation(Zone)
 	require.NoError(s.TB, err)
 	return loc

@@ -44,7 +44,7 @@ func (s *Story) In(d time.Duration) time.Time { return s.Now().Add(d) }
 
 // Say writes records to the input topics of the app, and waits until they are in the person's log.
 func (s *Story) Say(records ...any) *Story {
-	s.TB.Helper()
+	s.Helper()
 	for _, r := range records {
 		in := topicOf(r)
 		value, err := event.Encode(r)
@@ -56,7 +56,7 @@ func (s *Story) Say(records ...any) *Story {
 
 // Write is Say with the bytes as they are.
 func (s *Story) Write(in topic.Topic, value []byte) *Story {
-	s.TB.Helper()
+	s.Helper()
 	recs := []stream.Record{{Topic: in.Name, Key: []byte(s.User), Value: value}}
 	require.NoError(s.TB, s.kafka.Publish(s.within(), recs))
 	s.Topics.Dealt(s.TB, recs...)
@@ -104,7 +104,7 @@ func (s *Story) Android(id string) event.Device {
 
 // Browser is a device with a Web Push subscription.
 func (s *Story) Browser(id string) event.Device {
-	s.TB.Helper()
+	s.Helper()
 	sub, err := s.Gateways.Subscription(s.User + "-" + id)
 	require.NoError(s.TB, err)
 	d := s.Phone(id)
@@ -142,7 +142,7 @@ func (s *Story) Shows(device, kind string, at time.Time) event.Signal {
 // Expect waits until a message has come to the last of the rows, and compares all of them: "type" or "type reason", in
 // the order in which they occurred. Rows of one instant are in the order of a message's life.
 func (s *Story) Expect(id string, rows ...string) *Story {
-	s.TB.Helper()
+	s.Helper()
 	last, _, _ := strings.Cut(rows[len(rows)-1], " ")
 	s.Await(id, last)
 	s.Topics.Until(s.TB, fmt.Sprintf("%s of %s has %v", id, s.User, rows), func() bool { return len(s.Topics.rows(s.User, id)) >= len(rows) })
@@ -166,7 +166,7 @@ func (s *Story) told(id string) []string {
 
 // Await waits for a row of a message and returns it.
 func (s *Story) Await(id, typ string) event.Outcome {
-	s.TB.Helper()
+	s.Helper()
 	var row event.Outcome
 	s.Topics.Until(s.TB, fmt.Sprintf("%s of %s is %s", id, s.User, typ), func() bool {
 		for _, o := range s.Topics.rows(s.User, id) {
@@ -182,7 +182,7 @@ func (s *Story) Await(id, typ string) event.Outcome {
 
 // Decided waits for a decision about a message that is as wanted, and returns the first such.
 func (s *Story) Decided(id string, wanted func(*event.Decision) bool) event.Decision {
-	s.TB.Helper()
+	s.Helper()
 	var found event.Decision
 	s.Topics.Until(s.TB, fmt.Sprintf("the decision about %s of %s", id, s.User), func() bool {
 		for i := range s.Topics.decisions {
@@ -199,7 +199,7 @@ func (s *Story) Decided(id string, wanted func(*event.Decision) bool) event.Deci
 
 // Answered waits until dispatch's last word on a message is in the person's log: what is said from now on comes after it.
 func (s *Story) Answered(id string) *Story {
-	s.TB.Helper()
+	s.Helper()
 	s.Topics.Until(s.TB, fmt.Sprintf("dispatch answers %s of %s", id, s.User), func() bool { return s.Topics.over[s.User+"/"+id] })
 	return s
 }
@@ -218,7 +218,7 @@ func (s *Story) Pushes(id string) []sandbox.Arrival {
 
 // Stands waits until the console says of a message where it stands.
 func (s *Story) Stands(id, state string) *Story {
-	s.TB.Helper()
+	s.Helper()
 	ctx, cancel := context.WithTimeout(s.within(), time.Minute)
 	defer cancel()
 	for {

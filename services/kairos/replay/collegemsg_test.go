@@ -105,8 +105,10 @@ func newVerifier(t *testing.T, input []byte) *verifier {
 	t.Helper()
 	zone, err := time.LoadLocation(collegemsg.Zone)
 	require.NoError(t, err)
-	v := &verifier{t: t, zone: zone, messages: map[string]map[string]any{}, quiet: map[string][2]int{}, accepted: map[string]bool{},
-		ended: map[string]string{}, lastSend: map[string]time.Time{}, counts: map[string]int{}}
+	v := &verifier{
+		t: t, zone: zone, messages: map[string]map[string]any{}, quiet: map[string][2]int{}, accepted: map[string]bool{},
+		ended: map[string]string{}, lastSend: map[string]time.Time{}, counts: map[string]int{},
+	}
 	for line := range bytes.Lines(input) {
 		var m map[string]any
 		require.NoError(t, json.Unmarshal(line, &m))

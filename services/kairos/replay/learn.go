@@ -117,7 +117,7 @@ func (t *Trainer) Finish() ([]learn.Snapshot, error) {
 
 // ReadModel reads a snapshot as it is on the models topic.
 func ReadModel(file string) (*score.Model, error) {
-	data, err := os.ReadFile(file) //nolint:gosec // the path is the user's own
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package collegemsg_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,10 +47,10 @@ func TestOpenSaysWhatToSetWhenThereIsNoLog(t *testing.T) {
 func TestTheStandInHasTheShapeOfTheLog(t *testing.T) {
 	t.Parallel()
 	logs := map[string][]collegemsg.Message{"synthetic": collegemsg.Synthetic(1, 1899, 59835)}
-	if real, err := collegemsg.Open(); err == nil {
-		logs["real"] = real
+	if theLog, err := collegemsg.Open(); err == nil {
+		logs["real"] = theLog
 	} else {
-		require.True(t, errors.Is(err, collegemsg.ErrNoData), err)
+		require.ErrorIs(t, err, collegemsg.ErrNoData)
 	}
 	zone, err := time.LoadLocation(collegemsg.Zone)
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
 	"github.com/kairos-push/kairos/pkg/event"
 )
 
@@ -88,8 +89,10 @@ func Convert(w io.Writer, log []Message, opts Options) error {
 		if opts.Message != nil {
 			opts.Message(n, &message)
 		}
-		seen := event.Event{EventID: fmt.Sprintf("e%d", n), UserID: UserID(l.Src), DeviceID: fmt.Sprintf("d%d", l.Src),
-			Name: "app_opened", OccurredAt: l.At}
+		seen := event.Event{
+			EventID: fmt.Sprintf("e%d", n), UserID: UserID(l.Src), DeviceID: fmt.Sprintf("d%d", l.Src),
+			Name: "app_opened", OccurredAt: l.At,
+		}
 		if err := write(eventLine{stamp{"events", l.At}, seen}); err != nil {
 			return err
 		}
