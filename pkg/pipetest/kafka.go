@@ -39,7 +39,7 @@ type Kafka struct {
 type KafkaNode struct {
 	Addr  string           // what clients connect to
 	Proxy *toxiproxy.Proxy // nil if not proxied
-	proc  process
+	proc  Process
 }
 
 // StartKafka starts a cluster for one test.
@@ -71,18 +71,18 @@ func (k *Kafka) Close() {
 }
 
 // Kill is kill -9.
-func (n *KafkaNode) Kill() { n.proc.end(syscall.SIGKILL) }
+func (n *KafkaNode) Kill() { n.proc.End(syscall.SIGKILL) }
 
 // Stop freezes the node (SIGSTOP): connections stay open and nothing answers.
-func (n *KafkaNode) Stop() { n.proc.signal(syscall.SIGSTOP) }
+func (n *KafkaNode) Stop() { n.proc.Signal(syscall.SIGSTOP) }
 
 // Cont wakes it.
-func (n *KafkaNode) Cont() { n.proc.signal(syscall.SIGCONT) }
+func (n *KafkaNode) Cont() { n.proc.Signal(syscall.SIGCONT) }
 
 // Start starts a killed node again on its data. It does not wait until it serves.
 func (n *KafkaNode) Start(tb testing.TB) {
 	tb.Helper()
-	require.NoError(tb, n.proc.start())
+	require.NoError(tb, n.proc.Start())
 }
 
 // AwaitReady waits until all nodes are in the cluster and one is its controller.
@@ -94,8 +94,8 @@ func (k *Kafka) AwaitReady(ctx context.Context) error {
 	defer cl.Close()
 	for {
 		for _, n := range k.Nodes {
-			if !n.proc.alive() {
-				return fmt.Errorf("kafka at %s is not running: %s", n.Addr, n.proc.said())
+			if !n.proc.Alive() {
+				return fmt.Errorf("kafka at %s is not running: %s", n.Addr, n.proc.Said())
 			}
 		}
 		attempt, cancel := context.WithTimeout(ctx, time.Second)
@@ -106,7 +106,7 @@ func (k *Kafka) AwaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("kafka is not ready: %w; node 1 said: %s", errors.Join(ctx.Err(), err), k.Nodes[0].proc.said())
+			return fmt.Errorf("kafka is not ready: %w; node 1 said: %s", errors.Join(ctx.Err(), err), k.Nodes[0].proc.Said())
 		case <-time.After(100 * time.Millisecond): //nolint:forbidigo // real processes live in real time
 		}
 	}
@@ -155,8 +155,8 @@ func startKafka(dir string, o KafkaOptions) (*Kafka, error) {
 			k.Close()
 			return nil, fmt.Errorf("format storage of node %d: %w: %s", i+1, err, out)
 		}
-		n.proc.command = append(slices.Clip(java), "kafka.Kafka", conf)
-		if err := n.proc.start(); err != nil {
+		n.proc.Command = append(slices.Clip(java), "kafka.Kafka", conf)
+		if err := n.proc.Start(); err != nil {
 			k.Close()
 			return nil, err
 		}
@@ -172,7 +172,7 @@ func startKafka(dir string, o KafkaOptions) (*Kafka, error) {
 
 // add writes the properties of a node and puts the proxy before it.
 func (k *Kafka) add(dir string, id int, ports []int, voters string, o KafkaOptions) (*KafkaNode, error) {
-	n := &KafkaNode{Addr: local(ports[0]), proc: process{log: filepath.Join(dir, fmt.Sprintf("node%d.log", id))}}
+	n := &KafkaNode{Addr: local(ports[0]), proc: Process{Log: filepath.Join(dir, fmt.Sprintf("node%d.log", id))}}
 	if o.Proxied {
 		proxy, err := NewProxy(n.Addr)
 		if err != nil {

@@ -19,11 +19,11 @@ func OpenKafka(dir string, o KafkaOptions) (*Kafka, error) { return startKafka(d
 func OpenRedis(dir string, o RedisOptions) (*Redis, error) { return startRedis(dir, o) }
 
 // Restart starts a killed node again on its data. It does not wait until it serves.
-func (n *KafkaNode) Restart() error { return n.proc.start() }
+func (n *KafkaNode) Restart() error { return n.proc.Start() }
 
 // Restart starts a killed server again and waits until it answers.
 func (n *RedisNode) Restart(ctx context.Context) error {
-	if err := n.proc.start(); err != nil {
+	if err := n.proc.Start(); err != nil {
 		return err
 	}
 	return n.await(ctx)

@@ -9,27 +9,28 @@ import (
 	"syscall"
 )
 
-// process is a server that can be killed, frozen and started again with the same command.
-type process struct {
-	command []string
-	log     string // file
+// Process is a program that can be killed, frozen and started again with the same command. If whoever started it is
+// killed, it goes too.
+type Process struct {
+	Command []string
+	Log     string // file that gets what it says
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	dead chan struct{}
 }
 
-func (p *process) start() error {
+// Start starts it, with this environment; without one, with the caller's.
+func (p *Process) Start(env ...string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(p.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	cmd := exec.Command(p.command[0], p.command[1:]...) //nolint:gosec,noctx // a server of this test, killed below
-	cmd.Stdout, cmd.Stderr = out, out
-	// A test binary that is killed takes its servers with it.
+	cmd := exec.Command(p.Command[0], p.Command[1:]...) //nolint:gosec,noctx // a program of the caller's, ended by End
+	cmd.Stdout, cmd.Stderr, cmd.Env = out, out, env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -43,7 +44,18 @@ func (p *process) start() error {
 	return nil
 }
 
-func (p *process) signal(s syscall.Signal) {
+// ID is the process's id; 0 if it was never started or has been ended.
+func (p *Process) ID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
+// Signal sends a signal.
+func (p *Process) Signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cmd != nil {
@@ -51,8 +63,8 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-// end sends a signal and waits for the process to be gone.
-func (p *process) end(s syscall.Signal) {
+// End sends a signal and waits for the process to be gone.
+func (p *Process) End(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cmd == nil {
@@ -64,23 +76,29 @@ func (p *process) end(s syscall.Signal) {
 	p.cmd = nil
 }
 
-func (p *process) alive() bool {
+// Dead is closed when the process that was started last has ended.
+func (p *Process) Dead() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cmd == nil {
+	return p.dead
+}
+
+// Alive says whether it runs, or is frozen.
+func (p *Process) Alive() bool {
+	if p.ID() == 0 {
 		return false
 	}
 	select {
-	case <-p.dead:
+	case <-p.Dead():
 		return false
 	default:
 		return true
 	}
 }
 
-// said is the end of the process's log, for the message of a failed start.
-func (p *process) said() string {
-	data, err := os.ReadFile(p.log)
+// Said is the end of its log.
+func (p *Process) Said() string {
+	data, err := os.ReadFile(p.Log)
 	if err != nil {
 		return err.Error()
 	}

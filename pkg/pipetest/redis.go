@@ -37,7 +37,7 @@ type RedisNode struct {
 	Addr string
 	bus  int // port
 	dir  string
-	proc process
+	proc Process
 }
 
 // StartRedis starts servers for one test.
@@ -74,13 +74,13 @@ func (r *Redis) FlushAll(tb testing.TB) {
 }
 
 // Kill is kill -9.
-func (n *RedisNode) Kill() { n.proc.end(syscall.SIGKILL) }
+func (n *RedisNode) Kill() { n.proc.End(syscall.SIGKILL) }
 
 // Stop freezes the server (SIGSTOP).
-func (n *RedisNode) Stop() { n.proc.signal(syscall.SIGSTOP) }
+func (n *RedisNode) Stop() { n.proc.Signal(syscall.SIGSTOP) }
 
 // Cont wakes it.
-func (n *RedisNode) Cont() { n.proc.signal(syscall.SIGCONT) }
+func (n *RedisNode) Cont() { n.proc.Signal(syscall.SIGCONT) }
 
 // Start starts a killed server again, on its append-only file if it has one, and waits until it answers.
 func (n *RedisNode) Start(tb testing.TB) {
@@ -135,16 +135,16 @@ func (r *Redis) add(bin, dir string, o RedisOptions) (*RedisNode, error) {
 	if o.AOF == "" {
 		aof, fsync = "no", "no"
 	}
-	n := &RedisNode{Addr: local(ports[0]), bus: ports[1], dir: dir, proc: process{log: filepath.Join(dir, "log"), command: []string{
+	n := &RedisNode{Addr: local(ports[0]), bus: ports[1], dir: dir, proc: Process{Log: filepath.Join(dir, "log"), Command: []string{
 		bin, "--port", fmt.Sprint(ports[0]), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--loglevel", "warning",
 		"--appendonly", aof, "--appendfsync", fsync, "--aof-load-truncated", "yes", "--maxmemory-policy", "noeviction",
 	}}}
 	if o.Masters > 0 {
-		n.proc.command = append(n.proc.command, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(ports[1]),
+		n.proc.Command = append(n.proc.Command, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(ports[1]),
 			"--cluster-node-timeout", "2000", "--cluster-config-file", filepath.Join(dir, "nodes.conf"))
 	}
 	r.Nodes = append(r.Nodes, n)
-	return n, n.proc.start()
+	return n, n.proc.Start()
 }
 
 // shareSlots makes a cluster of the nodes.
@@ -204,8 +204,8 @@ func (n *RedisNode) until(ctx context.Context, ok func(*redis.Client) error) err
 		if err == nil {
 			return nil
 		}
-		if !n.proc.alive() {
-			return fmt.Errorf("redis at %s is not running: %s", n.Addr, n.proc.said())
+		if !n.proc.Alive() {
+			return fmt.Errorf("redis at %s is not running: %s", n.Addr, n.proc.Said())
 		}
 		select {
 		case <-ctx.Done():
