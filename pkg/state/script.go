@@ -18,15 +18,15 @@ var (
 	storeScript   = redis.NewScript(storeSource)
 )
 
-// call is one run of a script.
-type call struct {
-	keys []string
-	args []any
+// Call is one run of a script.
+type Call struct {
+	Keys []string
+	Args []any
 }
 
-// run sends all calls in one round trip per node, by hash; those that meet a server without the script are sent again
+// Run sends all calls in one round trip per node, by hash; those that meet a server without the script are sent again
 // with the source. The calls must bear being done twice.
-func run(ctx context.Context, rdb redis.UniversalClient, script *redis.Script, calls []call) ([]*redis.Cmd, error) {
+func Run(ctx context.Context, rdb redis.UniversalClient, script *redis.Script, calls []Call) ([]*redis.Cmd, error) {
 	cmds, err := pipe(ctx, rdb, calls, script.EvalSha)
 	var missing []int
 	for i, cmd := range cmds {
@@ -39,7 +39,7 @@ func run(ctx context.Context, rdb redis.UniversalClient, script *redis.Script, c
 	if len(missing) == 0 {
 		return cmds, err
 	}
-	again := make([]call, len(missing))
+	again := make([]Call, len(missing))
 	for i, at := range missing {
 		again[i] = calls[at]
 	}
@@ -55,11 +55,11 @@ func run(ctx context.Context, rdb redis.UniversalClient, script *redis.Script, c
 
 type eval func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
-func pipe(ctx context.Context, rdb redis.UniversalClient, calls []call, do eval) ([]*redis.Cmd, error) {
+func pipe(ctx context.Context, rdb redis.UniversalClient, calls []Call, do eval) ([]*redis.Cmd, error) {
 	cmds := make([]*redis.Cmd, len(calls))
 	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, c := range calls {
-			cmds[i] = do(ctx, p, c.keys, c.args...)
+			cmds[i] = do(ctx, p, c.Keys, c.Args...)
 		}
 		return nil
 	})

@@ -73,11 +73,11 @@ func NewStore(rdb redis.UniversalClient, stage string) *Store { return &Store{rd
 // Acquire takes buckets over and says what their fences are. With rebuild it makes them invalid as well. The owner
 // numbers rise with time, also after Redis was emptied; clocks that disagree by less than an outage do no harm.
 func (s *Store) Acquire(ctx context.Context, buckets []int, now time.Time, rebuild bool) (Fences, error) {
-	calls := make([]call, len(buckets))
+	calls := make([]Call, len(buckets))
 	for i, b := range buckets {
-		calls[i] = call{keys: s.bucketKeys(b), args: []any{now.UnixMicro(), flag(rebuild)}}
+		calls[i] = Call{Keys: s.bucketKeys(b), Args: []any{now.UnixMicro(), flag(rebuild)}}
 	}
-	cmds, err := run(ctx, s.rdb, acquireScript, calls)
+	cmds, err := Run(ctx, s.rdb, acquireScript, calls)
 	if err != nil {
 		return nil, err
 	}
@@ -201,11 +201,11 @@ func (f *Fence) check(vals []any) error {
 // Store does the writes in one round trip per node and moves the fences along. Writes of different buckets are
 // independent: after an error some may have been done, and doing all of them again is right.
 func (s *Store) Store(ctx context.Context, fences Fences, writes []Write) error {
-	calls := make([]call, len(writes))
+	calls := make([]Call, len(writes))
 	for i, w := range writes {
 		calls[i] = s.storeCall(fences[w.Bucket], w)
 	}
-	cmds, err := run(ctx, s.rdb, writer(), calls)
+	cmds, err := Run(ctx, s.rdb, writer(), calls)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (w Write) settle(f *Fence) {
 	maps.Copy(f.Marks, w.Marks)
 }
 
-func (s *Store) storeCall(f *Fence, w Write) call {
+func (s *Store) storeCall(f *Fence, w Write) Call {
 	want, next := version(f.Seq, f.built), version(w.Seq, 0)
 	if w.Rebuild && !w.Open {
 		next = version(0, f.built+1)
@@ -264,7 +264,7 @@ func (s *Store) storeCall(f *Fence, w Write) call {
 		}
 		args = append(args, u.Key, due, u.Blob)
 	}
-	return call{keys: keys, args: args}
+	return Call{Keys: keys, Args: args}
 }
 
 func (s *Store) bucketKeys(bucket int) []string {

@@ -39,6 +39,7 @@ var (
 	Releases  = Topic{Name: "releases.v1", RetentionHours: 24 * 3, Pipeline: true, Doc: "messages whose moment has come"}
 	Outcomes  = Topic{Name: "outcomes.v1", RetentionHours: 24 * 30, Pipeline: true, Doc: "every change in the life of a message"}
 
+	Attempts = Topic{Name: "attempts.v1", RetentionHours: 24 * 2, Pipeline: true, Doc: "journal of the attempts at providers, to rebuild Redis"}
 	Profiles = Topic{Name: "profiles.v1", Compact: true, Pipeline: true, Doc: "journal of the profiles, to rebuild Redis"}
 	Holds    = Topic{Name: "holds.v1", Compact: true, Pipeline: true, Doc: "journal of the held messages, to rebuild Redis"}
 	Models   = Topic{Name: "models.v1", Compact: true, Doc: "model snapshots, by app"}
@@ -48,7 +49,7 @@ var (
 var Inputs = []Topic{InMessages, InEvents, InSignals, InReceipts, InDevices, InUsers}
 
 // All topics in flow order, without their dead letter topics.
-var All = append(append([]Topic{}, Inputs...), Facts, Enriched, Decisions, Releases, Outcomes, Profiles, Holds, Models)
+var All = append(append([]Topic{}, Inputs...), Facts, Enriched, Decisions, Releases, Outcomes, Attempts, Profiles, Holds, Models)
 
 const dlqSuffix = ".dlq"
 

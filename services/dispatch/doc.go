@@ -10,21 +10,18 @@
 //
 // # At most once, unless asked otherwise
 //
-// Before a provider is asked, the push's record in Redis says intent, with the time at which the attempt will be over.
-// Its answer is recorded, then published, then the release counts as done. A crash after the intent leaves an attempt
-// that nobody knows the answer of; after its time it is in doubt, and the message's on_ambiguous decides: drop (the
-// default) ends as "unknown", resend tries again with the same apns-id and collapse id. A crash after the answer was
-// recorded publishes it once more, with the same ids.
+// Before a provider is asked, the push's record in Redis says intent, with the time at which the attempt will be over, and
+// then the topic attempts says so too (note). The answer is recorded, then published, then the release counts as done. A
+// crash after the intent leaves an attempt that nobody knows the answer of; after its time it is in doubt, and the
+// message's on_ambiguous decides: drop (the default) ends as "unknown", resend tries again with the same apns-id and
+// collapse id. A crash after the answer was recorded publishes it once more, with the same ids.
 //
 // A record is replaced only by comparing it with what was seen, so two owners of a partition (one of them a zombie)
 // never both ask a provider about the same attempt. If Redis forgets (no mark in a bucket) or goes back (a mark behind
-// the commit), the records are rebuilt from the outcomes topic before anything is sent.
+// the commit), the records are rebuilt before anything is sent: what has ended from the outcomes, what was begun from
+// the attempts. So nothing that Redis alone knew matters, also when dispatch dies at the same instant.
 //
-// The limit of this: an intent is in Redis only. If Redis loses it and, at the same time, dispatch dies (so that neither
-// memory nor the log will say how the attempt went), it is tried again with the same ids, also when on_ambiguous is drop.
-// That concerns attempts under way: those of the last SendTimeout, Config.Concurrency + UrgentWorkers at the most. With
-// an intent on a topic before each attempt it would not be so, but every push would wait for two acknowledgements of
-// Kafka rather than one.
+// The price is a second wait for Kafka before each push, which is batched as the ends are (README, Speed).
 //
 // # Order
 //

@@ -27,6 +27,7 @@ type owned struct {
 	mark    atomic.Int64 // as last written to Redis
 
 	rebuilding atomic.Bool
+	life       atomic.Int64  // rises when a rebuild begins
 	more       chan struct{} // there is a backlog
 
 	mu      sync.Mutex

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 )
@@ -41,35 +40,38 @@ func (o *owned) verify(ctx context.Context) error {
 	return nil
 }
 
-// rebuild restores the send records from the outcomes that dispatch has published.
+// rebuild restores the send records: what has ended from the outcomes that dispatch has published, what was begun and has
+// not from its journal.
 func (o *owned) rebuild(ctx context.Context) error {
 	begun := o.d.clock.Now()
-	ranges, err := o.d.kafka.Offsets(ctx, topic.Outcomes)
-	if err != nil {
-		return err
-	}
-	starts, err := o.d.kafka.OffsetsAt(ctx, topic.Outcomes, begun.Add(-o.d.cfg.Window))
-	if err != nil {
-		return err
-	}
+	o.life.Add(1)
 	o.d.store.renew(o.buckets)
 	n := 0
-	err = o.d.kafka.Read(ctx, topic.Outcomes, o.p.ID, starts[o.p.ID], ranges[o.p.ID].High, func(recs []stream.Record) error {
-		var list []known
-		for i := range recs {
-			var row event.Outcome
-			if event.Decode(recs[i].Value, &row) != nil {
-				continue // nothing that dispatch has written
-			}
-			if k, ok := endOf(&row, o.d.cfg.Window); ok {
-				list = append(list, k)
-			}
+	for _, from := range []struct {
+		topic topic.Topic
+		read  func(*stream.Record) (known, bool)
+	}{{topic.Outcomes, endIn}, {topic.Attempts, openIn}} {
+		ranges, err := o.d.kafka.Offsets(ctx, from.topic)
+		if err != nil {
+			return err
 		}
-		n += len(list)
-		return o.d.store.restore(ctx, list)
-	})
-	if err != nil {
-		return fmt.Errorf("dispatch: rebuild send records: %w", err)
+		starts, err := o.d.kafka.OffsetsAt(ctx, from.topic, begun.Add(-o.d.cfg.Window))
+		if err != nil {
+			return err
+		}
+		err = o.d.kafka.Read(ctx, from.topic, o.p.ID, starts[o.p.ID], ranges[o.p.ID].High, func(recs []stream.Record) error {
+			var list []known
+			for i := range recs {
+				if k, ok := from.read(&recs[i]); ok {
+					list = append(list, k)
+				}
+			}
+			n += len(list)
+			return o.d.store.restore(ctx, list, o.d.cfg.Window)
+		})
+		if err != nil {
+			return fmt.Errorf("dispatch: rebuild send records from %s: %w", from.topic.Name, err)
+		}
 	}
 	o.mu.Lock()
 	mark := o.wm.mark()

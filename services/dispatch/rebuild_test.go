@@ -21,6 +21,7 @@ func TestRedisWentBack(t *testing.T) {
 	r.start()
 	r.publish(rel)
 	r.until("final", func() bool { return len(r.finals()) == 1 && len(r.ids(event.OutcomeSent)) == 1 })
+	r.done()
 	for _, pattern := range []string{"*:send:*", "*:send-writes"} {
 		keys, err := db.Keys(t.Context(), pattern).Result()
 		require.NoError(t, err)

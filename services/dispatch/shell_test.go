@@ -47,7 +47,7 @@ func newRig(tb testing.TB, backend pipetest.Backend) *rig {
 	tb.Helper()
 	r := &rig{tb: tb, srv: pipetest.Start(tb, backend), b: newBench(tb), changed: make(chan struct{}, 1)}
 	r.kafka = r.srv.Stream(tb)
-	topics := []topic.Topic{topic.Releases, topic.Outcomes, topic.Facts, topic.Releases.DLQ()}
+	topics := []topic.Topic{topic.Releases, topic.Outcomes, topic.Attempts, topic.Facts, topic.Releases.DLQ()}
 	require.NoError(tb, r.kafka.Apply(tb.Context(), topics, 4, 1))
 	r.cfg = dispatch.Config{Apps: dispatch.Fixed(map[string]dispatch.App{"demo": r.app(), "other": r.app()}), CommitEvery: 20 * time.Millisecond}
 	follow := func(t topic.Topic, fn func(stream.Record)) {
@@ -160,6 +160,16 @@ func (r *rig) until(what string, ok func() bool) {
 	}
 }
 
+// done waits until dispatch has done with every release. One that is repeated before would be passed over.
+func (r *rig) done() {
+	r.tb.Helper()
+	require.Eventually(r.tb, func() bool {
+		lag, err := r.kafka.Lag(r.tb.Context(), "dispatch", []topic.Topic{topic.Releases})
+		require.NoError(r.tb, err)
+		return !slices.ContainsFunc(lag, func(l stream.LagRow) bool { return l.Lag != 0 })
+	}, time.Minute, 5*time.Millisecond)
+}
+
 // facts, outcomes and letters are what has been read so far.
 func (r *rig) facts() []event.Fact       { return copied(r, &r.results) }
 func (r *rig) outcomes() []event.Outcome { return copied(r, &r.rows) }
@@ -255,6 +265,7 @@ func redisLost(t *testing.T, r *rig) {
 	r.until("finals", func() bool { return len(r.finals()) == 50 && len(r.ids(event.OutcomeSent)) == 50 })
 
 	// While dispatch runs.
+	r.done()
 	require.NoError(t, r.srv.Store(t).FlushAll(t.Context()).Err())
 	said := len(r.facts())
 	r.publish(rels...)

@@ -15,10 +15,15 @@ import (
 	"github.com/kairos-push/kairos/pkg/state"
 )
 
-//go:embed swap.lua
-var swapSource string
+var (
+	//go:embed swap.lua
+	swapSource string
+	//go:embed restore.lua
+	restoreSource string
 
-var swapScript = redis.NewScript(swapSource)
+	swapScript    = redis.NewScript(swapSource)
+	restoreScript = redis.NewScript(restoreSource)
+)
 
 // errLost says that Redis has forgotten, or went back to, what it knew of a bucket.
 var errLost = errors.New("dispatch: the send records of a bucket are lost")
@@ -29,22 +34,16 @@ const everyDevice = "*"
 // store keeps the send records in Redis, and the mark of each bucket.
 type store struct {
 	rdb   redis.UniversalClient
-	swaps *batch[swap, []string]
+	swaps *batch[state.Call, *redis.Cmd]
 	// writes is, for each bucket, the most records that Redis has said to have: a Redis that has fewer went back. The mark
 	// alone would not show it, which is raised only now and then.
 	writes [state.Buckets]atomic.Int64
 }
 
-// swap is one run of the script.
-type swap struct {
-	keys []string
-	args []any
-}
-
 func newStore(rdb redis.UniversalClient) *store {
-	s := &store{rdb: rdb}
-	s.swaps = newBatch(256, s.run)
-	return s
+	return &store{rdb: rdb, swaps: newBatch(256, func(ctx context.Context, calls []state.Call) ([]*redis.Cmd, error) {
+		return state.Run(ctx, rdb, swapScript, calls)
+	})}
 }
 
 func sendKey(bucket int, releaseID string) string { return state.Tag(bucket) + ":send:" + releaseID }
@@ -52,45 +51,6 @@ func sendKey(bucket int, releaseID string) string { return state.Tag(bucket) + "
 func markKey(bucket int) string { return state.Tag(bucket) + ":send-mark" }
 
 func writesKey(bucket int) string { return state.Tag(bucket) + ":send-writes" }
-
-// run sends the scripts of a batch in one round trip.
-func (s *store) run(ctx context.Context, in []swap) ([][]string, error) {
-	out := make([][]string, len(in))
-	todo := make([]int, len(in))
-	for i := range todo {
-		todo[i] = i
-	}
-	for _, load := range []bool{false, true} {
-		cmds := make([]*redis.Cmd, len(todo))
-		_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for i, at := range todo {
-				keys := in[at].keys
-				if load {
-					cmds[i] = swapScript.Eval(ctx, p, keys, in[at].args...)
-				} else {
-					cmds[i] = swapScript.EvalSha(ctx, p, keys, in[at].args...)
-				}
-			}
-			return nil
-		})
-		var again []int
-		for i, cmd := range cmds {
-			v, err := cmd.StringSlice()
-			switch {
-			case redis.HasErrorPrefix(err, "NOSCRIPT") && !load:
-				again = append(again, todo[i])
-			case err != nil:
-				return nil, fmt.Errorf("dispatch: send record: %w", err)
-			default:
-				out[todo[i]] = v
-			}
-		}
-		if todo = again; len(todo) == 0 {
-			break
-		}
-	}
-	return out, nil
-}
 
 // place is where the record of a push lies.
 type place struct {
@@ -115,13 +75,17 @@ func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int6
 	if mark >= 0 {
 		least = strconv.FormatInt(mark, 10)
 	}
-	v, err := s.swaps.do(ctx, swap{
-		keys: []string{sendKey(at.bucket, at.release), markKey(at.bucket), writesKey(at.bucket)},
-		args: []any{at.device, old, text, at.lifetime.Milliseconds(), least, s.writes[at.bucket].Load()},
+	var v []string
+	cmd, err := s.swaps.do(ctx, state.Call{
+		Keys: []string{sendKey(at.bucket, at.release), markKey(at.bucket), writesKey(at.bucket)},
+		Args: []any{at.device, old, text, at.lifetime.Milliseconds(), least, s.writes[at.bucket].Load()},
 	})
+	if err == nil {
+		v, err = cmd.StringSlice()
+	}
 	switch {
 	case err != nil:
-		return seen, false, err
+		return seen, false, fmt.Errorf("dispatch: send record: %w", err)
 	case len(v) == 2 && v[0] == "ok":
 		n, err := strconv.ParseInt(v[1], 10, 64)
 		if err != nil {
@@ -228,32 +192,28 @@ type known struct {
 	rec Record
 }
 
-// restore writes records that are not there.
-func (s *store) restore(ctx context.Context, list []known) error {
-	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, k := range list {
-			text, err := k.rec.encode()
-			if err != nil {
-				return err
-			}
-			key := sendKey(k.bucket, k.release)
-			p.HSetNX(ctx, key, k.device, text)
-			p.PExpire(ctx, key, k.lifetime)
+// restore writes records back that the log tells of, for a lifetime.
+func (s *store) restore(ctx context.Context, list []known, lifetime time.Duration) error {
+	calls := make([]state.Call, len(list))
+	for i, k := range list {
+		text, err := k.rec.encode()
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
+		calls[i] = state.Call{Keys: []string{sendKey(k.bucket, k.release)}, Args: []any{k.device, text, k.rec.Attempt, lifetime.Milliseconds()}}
+	}
+	if _, err := state.Run(ctx, s.rdb, restoreScript, calls); err != nil {
 		return fmt.Errorf("dispatch: restore send records: %w", err)
 	}
 	return nil
 }
 
 // endOf reads, from a row of the outcomes topic, what dispatch once came to.
-func endOf(o *event.Outcome, lifetime time.Duration) (known, bool) {
+func endOf(o *event.Outcome) (known, bool) {
 	k := known{place: place{
 		bucket:  state.Bucket(event.Key(o.AppID, o.UserID)),
 		release: event.ReleaseID(o.AppID, o.UserID, o.MessageID, o.Revision),
-		device:  o.DeviceID, lifetime: lifetime,
+		device:  o.DeviceID,
 	}}
 	end := End{Type: o.Type, Reason: o.Reason, ProviderID: o.ProviderMessageID, At: o.OccurredAt}
 	switch o.Type {

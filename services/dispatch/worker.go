@@ -92,6 +92,7 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		d.wait(t, now.Add(t.spread(routeWait, now)))
 		return
 	}
+	life := t.rel.part.life.Load()
 	next, claim, err := d.claim(ctx, t, now, now.Add(d.cfg.SendTimeout+margin))
 	if err != nil {
 		d.stuck(ctx, t, err)
@@ -105,6 +106,11 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 	case Done:
 		d.say(ctx, t, next)
 	case Go:
+		if err := d.begin(ctx, t, next, life); err != nil {
+			d.metrics.stuck.Inc()
+			d.again(ctx, t, next, Record{Attempt: next.Attempt - 1}.Wait(d.clock.Now().Add(storeWait)), t.last)
+			return
+		}
 		d.ask(ctx, t, c, next)
 	}
 }
@@ -139,7 +145,7 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Re
 		}
 		t.record, t.unsure = is, Record{}
 		if ok && is.At.Equal(until) {
-			return is, Go, failpoint.Hit(ctx, failpoint.AfterIntent)
+			return is, Go, nil
 		}
 		own = ok // but begun earlier: it is begun anew
 	}
@@ -160,7 +166,7 @@ func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
 	if !sent {
 		// The circuit opened, or is being probed by others, since it was looked at: nothing was asked.
 		span.End()
-		d.again(ctx, t, rec, now.Add(t.spread(routeWait, now)), "circuit open: "+c.reason())
+		d.retry(ctx, t, rec, now.Add(t.spread(routeWait, now)), "circuit open: "+c.reason())
 		return
 	}
 	span.SetAttributes(attribute.String("class", v.Class.String()), attribute.String("reason", v.Reason), attribute.Int("status", v.Status))
@@ -171,23 +177,32 @@ func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
 		d.end(ctx, t, rec, step, v.ProviderID, now)
 		return
 	}
-	d.again(ctx, t, rec, step.RetryAt, step.Reason)
+	d.retry(ctx, t, rec, step.RetryAt, step.Reason)
 }
 
-// again writes down that there is to be another attempt, and waits for it.
-func (d *Dispatch) again(ctx context.Context, t *task, rec Record, at time.Time, why string) {
-	t.record, t.last = rec, why
+// retry writes down that the answer to an attempt asks for another one, and waits for it.
+func (d *Dispatch) retry(ctx context.Context, t *task, rec Record, at time.Time, why string) {
 	if t.push.Expires.Before(at) {
 		at = t.push.Expires // where it ends
 	}
-	is, _, err := d.store.swap(context.WithoutCancel(ctx), d.place(t), rec, rec.Wait(at), -1)
+	next := rec.Wait(at)
+	if err := d.note(ctx, t, next); err != nil {
+		d.metrics.stuck.Inc() // should Redis be lost by then, the attempt is in doubt
+	}
+	d.again(ctx, t, rec, next, why)
+}
+
+// again replaces an intent by a wait.
+func (d *Dispatch) again(ctx context.Context, t *task, rec, next Record, why string) {
+	t.record, t.last = rec, why
+	is, _, err := d.store.swap(context.WithoutCancel(ctx), d.place(t), rec, next, -1)
 	if err != nil {
 		// The intent stays. Once its time is over it is in doubt, as it is for anybody who does not know the answer.
 		d.metrics.stuck.Inc()
 	} else {
 		t.record = is
 	}
-	d.wait(t, at)
+	d.wait(t, next.At)
 }
 
 // wait has a task tried again at a time. What waits long lets the log go on: its record is in Redis, and timing repeats

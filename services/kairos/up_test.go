@@ -179,30 +179,33 @@ func pushed(t *testing.T, log string) map[string]int {
 	return counts
 }
 
-// A thousand messages are held, the process is killed, and started again: each ends exactly once.
+// A thousand messages are held. The process is killed while it sends some of them, and started again: each ends once, and
+// reaches the gateway once at most. Redis was in the process; only Kafka knows which calls were being made.
 func TestKilledUpLosesNothingAndSendsNothingTwice(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	dir := t.TempDir()
-	args := []string{"--data=" + filepath.Join(dir, "data"), "--fleet=0", "--push-log=" + filepath.Join(dir, "pushes")}
+	log := filepath.Join(dir, "pushes")
+	args := []string{"--data=" + filepath.Join(dir, "data"), "--fleet=0", "--push-log=" + log}
 	first := start(t, args...)
 	require.Contains(t, first.banner, filepath.Join(dir, "data"))
 	first.join(t, n)
 	release := time.Now().Add(30 * time.Second).Truncate(time.Second)
 	first.hold(t, n, release)
 	first.until(t, time.Minute, "all are held", func(r ledger.Row) bool { return r.Accepted == n && r.Held == n })
-	require.Less(t, time.Now(), release, "they were to be held when the process is killed")
+	require.Less(t, time.Now(), release, "they were to be held until now")
+	require.Eventually(t, func() bool { return len(pushed(t, log)) > 0 }, time.Minute, time.Millisecond)
 	require.Error(t, first.stop(t, syscall.SIGKILL))
 
 	second := start(t, args...)
 	second.until(t, 2*time.Minute, "all have ended", func(r ledger.Row) bool { return r.Accepted == n && r.Held == 0 })
 	out := kairos(t, 0, "ledger", "--kafka-brokers="+second.kafka)
 	require.Contains(t, out, "balanced: accepted 1000 = ended 1000 + held 0")
-	require.Regexp(t, `(?m)^demo\s+kill\s+1000\s+0\s+1000\s*$`, out, "all sent, and nothing else")
-
-	counts := pushed(t, filepath.Join(dir, "pushes"))
-	require.Len(t, counts, n)
-	for id, k := range counts {
+	second.until(t, time.Minute, "all were sent, or nobody knows", func(r ledger.Row) bool {
+		require.Zero(t, r.Contradictions)
+		return r.Ended["sent"]+r.Ended["unknown"] == n
+	})
+	for id, k := range pushed(t, log) {
 		require.Equal(t, 1, k, "%s reached the gateway %d times", id, k)
 	}
 	require.NoError(t, second.stop(t, syscall.SIGTERM), second.stderr)

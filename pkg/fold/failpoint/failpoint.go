@@ -9,9 +9,11 @@ package failpoint
 
 // The places, in the order of a batch.
 const (
-	AfterPublish = "after_publish" // effects are published, the state is not stored
-	AfterStore   = "after_store"   // the state is stored, its decisions are not published
-	BeforeCommit = "before_commit" // all is done, the offset is not committed
+	Woken         = "woken"          // a wake-up has decided, nothing of it is stored or published
+	BeforePublish = "before_publish" // an input is applied, nothing of it is published
+	AfterPublish  = "after_publish"  // effects are published, the state is not stored
+	AfterStore    = "after_store"    // the state is stored, its decisions are not published
+	BeforeCommit  = "before_commit"  // all is done, the offset is not committed
 )
 
 // The places of an attempt to send, in dispatch.
@@ -23,8 +25,11 @@ const (
 
 // The guards.
 const (
-	Fence = "fence" // a write is refused when the bucket has a newer owner or went back
-	Cause = "cause" // a record of a cause that was applied is dropped
-	Echo  = "echo"  // a rebuild takes published decisions in
-	Claim = "claim" // dispatch writes an intent, and asks nobody about a push that has one or has ended
+	Fence   = "fence"   // a write is refused when the bucket has a newer owner or went back
+	Session = "session" // a batch under way is given up when the generation is over
+	Cause   = "cause"   // a record of a cause that was applied is dropped
+	Commit  = "commit"  // an input is committed when its effects are published and its state is stored, not before
+	Echo    = "echo"    // a rebuild takes published decisions in
+	Claim   = "claim"   // dispatch writes an intent, and asks nobody about a push that has one or has ended
+	Journal = "journal" // dispatch puts an attempt into its journal before it makes it
 )

@@ -1,0 +1,102 @@
+package dispatch_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
+	"github.com/kairos-push/kairos/services/dispatch"
+	"github.com/kairos-push/kairos/services/dispatch/sandbox"
+)
+
+// journal is what a dispatch that is gone, and Redis with it, has left of an attempt.
+func (r *rig) journal(rel *event.Release, rec dispatch.Record) {
+	r.tb.Helper()
+	value, err := event.Encode(struct {
+		Release string `json:"release_id"`
+		Device  string `json:"device_id"`
+		dispatch.Record
+	}{rel.ReleaseID, rel.Targets[0].DeviceID, rec})
+	require.NoError(r.tb, err)
+	require.NoError(r.tb, r.kafka.Publish(r.tb.Context(), []stream.Record{{
+		Topic: topic.Attempts.Name, Key: []byte(event.Key(rel.AppID, rel.UserID)), Value: value,
+	}}))
+}
+
+// Dispatch died with attempts under way, and Redis has forgotten them.
+func TestRedisAndDispatchLostAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, backend := range backends {
+		t.Run(string(backend), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, backend)
+			at := func(policy string) *event.Release {
+				return r.release(sandbox.APNs, func(rel *event.Release) { rel.Message.OnAmbiguous = policy })
+			}
+			ago, soon := time.Now().Add(-time.Second).UTC(), time.Now().Add(time.Second).UTC()
+			intent, waiting := dispatch.Record{Phase: dispatch.Intent, Attempt: 1, At: ago}, dispatch.Record{Phase: dispatch.Waiting, Attempt: 1, At: ago}
+			dropped, resent, refused, still := at("drop"), at("resend"), at("drop"), at("drop")
+			r.journal(dropped, intent)
+			r.journal(resent, intent)
+			r.journal(refused, intent)
+			r.journal(refused, waiting)
+			r.journal(still, waiting) // told late
+			r.journal(still, dispatch.Record{Phase: dispatch.Intent, Attempt: 2, At: soon})
+			r.journal(still, intent)
+			require.NoError(t, r.kafka.Publish(t.Context(), []stream.Record{
+				{Topic: topic.Attempts.Name, Key: []byte("demo|u"), Value: []byte("{no record")},
+			}))
+			r.publish(dropped, resent, refused, still)
+			r.start()
+			r.until("finals", func() bool { return len(r.finals()) == 4 })
+			f := r.finals()
+			for _, c := range []struct {
+				rel     *event.Release
+				status  string
+				attempt int
+			}{{dropped, event.ResultUnknown, 1}, {resent, event.ResultSent, 2}, {refused, event.ResultSent, 2}, {still, event.ResultUnknown, 2}} {
+				got := f[c.rel.Message.MessageID]
+				require.Equal(t, c.status, got.Status)
+				require.Equal(t, c.attempt, got.Attempt)
+			}
+			require.Equal(t, 2, r.b.Accepted(""))
+			require.False(t, f[still.Message.MessageID].At.Before(soon), "not before its time was over")
+		})
+	}
+}
+
+// What dispatch begins is in the journal before it is made, and what waits for another attempt too.
+func TestEveryAttemptIsInTheJournal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	rel := r.release(sandbox.APNs, nil)
+	r.b.Add(sandbox.Rule{Gateway: sandbox.APNs, Status: 503, Reason: "ServiceUnavailable", Times: 1})
+	r.start()
+	r.publish(rel)
+	r.until("the final", func() bool { return len(r.finals()) == 1 })
+	var told []dispatch.Record
+	ranges, err := r.kafka.Offsets(t.Context(), topic.Attempts)
+	require.NoError(t, err)
+	for p, at := range ranges {
+		require.NoError(t, r.kafka.Read(t.Context(), topic.Attempts, p, at.Low, at.High, func(recs []stream.Record) error {
+			for _, rec := range recs {
+				var e struct {
+					dispatch.Record
+				}
+				require.NoError(t, event.Decode(rec.Value, &e))
+				told = append(told, e.Record)
+			}
+			return nil
+		}))
+	}
+	require.Len(t, told, 3)
+	for i, want := range []dispatch.Record{{Phase: dispatch.Intent, Attempt: 1}, {Phase: dispatch.Waiting, Attempt: 1}, {Phase: dispatch.Intent, Attempt: 2}} {
+		require.Equal(t, want.Phase, told[i].Phase)
+		require.Equal(t, want.Attempt, told[i].Attempt)
+	}
+}
