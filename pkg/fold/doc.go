@@ -57,6 +57,13 @@
 // seen are a prefix, and "below the highest seen" means "seen". The marks of a bucket keep that, written in one script
 // with the states. Within a batch, and in a rebuild, each user's blob says the same of that user.
 //
+// # Time
+//
+// An input is applied at the present time, but not after the time at which the user's next input came to the log. So an
+// owner that is behind, because its predecessor was frozen or a server was away, comes to no decision late that a cancel
+// in the log was there to prevent. It sees as far ahead as one fetch. No user's time goes back. A wake-up waits until what
+// was in the log at the assignment has been applied.
+//
 // # Two owners
 //
 // A member that was frozen may go on after its partition went to another. Its publishes of ordinary effects are

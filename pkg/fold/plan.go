@@ -52,19 +52,25 @@ func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.
 	pl := p.planner(now, trace)
 	pl.plan.publish = b.dead
 	pl.plan.counts.dead, pl.plan.counts.dropped = len(b.dead), b.dropped
-	for _, in := range b.inputs {
+	times := pace(b.inputs, now)
+	for i, in := range b.inputs {
 		u := users[in.key]
 		if in.source.Offset < u.applied[in.source.Partition] && !failpoint.Off(failpoint.Cause) {
 			pl.plan.counts.dropped++
 			continue
 		}
 		pl.touch(u)
-		at := now
+		at := times[i]
+		switch {
+		case p.rebuild == nil && at.Before(u.at):
+			at = u.at
+		case p.rebuild != nil && in.rec.Offset < p.rebuild.committed:
+			at = in.rec.Time
+		case p.rebuild != nil:
+			at = now // it may have been begun before Redis was lost, and its rows said with a later time
+		}
+		u.at = at
 		if p.rebuild != nil {
-			// What is not committed may have been begun before Redis was lost, and its rows said with a later time.
-			if in.rec.Offset < p.rebuild.committed {
-				at = in.rec.Time
-			}
 			p.reconcile(u, p.rebuild.before(u.key, in.source))
 		}
 		s, effects := p.stage.Step(u.state, in.value, at)
@@ -86,6 +92,21 @@ func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.
 	return pl.finish()
 }
 
+// pace is the time at which each input is applied: now, but not after the user's next input came. Who is behind would
+// else come to decisions that are late by as much, before a cancel that was there in time.
+func pace[I any](inputs []input[I], now time.Time) []time.Time {
+	times := make([]time.Time, len(inputs))
+	next := map[string]time.Time{}
+	for i, in := range slices.Backward(inputs) {
+		times[i] = now
+		if at, ok := next[in.key]; ok && at.Before(now) {
+			times[i] = at
+		}
+		next[in.key] = in.rec.Time
+	}
+	return times
+}
+
 // wake does what is due for users, and publishes the outboxes that an earlier owner left.
 func (p *partition[S, I]) wake(keys []string, users map[string]*user[S], now time.Time, trace string) (*plan[S], error) {
 	pl := p.planner(now, trace)
@@ -98,7 +119,7 @@ func (p *partition[S, I]) wake(keys []string, users map[string]*user[S], now tim
 		}
 		pl.plan.counts.late = append(pl.plan.counts.late, now.Sub(time.UnixMilli(due)))
 		s, effects := p.stage.Wake(u.state, now)
-		u.state = s
+		u.state, u.at = s, now
 		pl.woken[k] = true
 		if err := pl.effects(u, effects, p.cause(u), trace, now, false); err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ type user[S any] struct {
 	key     string
 	state   S
 	seq     int64         // of the blob stored last
+	at      time.Time     // of the last step that this owner made
 	applied map[int]int64 // partition of the source → offset before which everything is in the state
 	// outbox are decisions that are stored, or will be with the next blob, and not known to be published.
 	outbox []state.Pending
