@@ -163,6 +163,11 @@ func (o *owner[S, I]) fetch(ctx context.Context, d time.Duration) ([]stream.Reco
 func (o *owner[S, I]) batch(ctx context.Context, recs []stream.Record) error {
 	ctx, span := o.tracer.Start(ctx, "fold.batch", o.spanAttributes(len(recs)))
 	defer span.End()
+	if failpoint.Off(failpoint.Commit) {
+		if err := o.in.Commit(recs[len(recs)-1].Offset + 1); err != nil {
+			return err
+		}
+	}
 	b := o.p.read(recs)
 	users, err := o.load(ctx, b.keys())
 	if err != nil {
@@ -186,6 +191,11 @@ func (o *owner[S, I]) wake(ctx context.Context, keys []string) error {
 	pl, err := o.p.wake(keys, users, o.clock.Now(), traceOf(ctx))
 	if err != nil {
 		return err
+	}
+	if len(pl.once) > 0 {
+		if err := failpoint.Hit(ctx, failpoint.Woken); err != nil {
+			return err
+		}
 	}
 	return o.do(ctx, pl)
 }
@@ -212,6 +222,12 @@ func (o *owner[S, I]) load(ctx context.Context, keys []string) (map[string]*user
 
 // do carries a plan out, in the order on which all promises rest.
 func (o *owner[S, I]) do(ctx context.Context, pl *plan[S]) error {
+	if failpoint.Off(failpoint.Session) {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if err := failpoint.Hit(ctx, failpoint.BeforePublish); err != nil {
+		return err
+	}
 	if err := o.publish(ctx, pl.publish); err != nil {
 		return err
 	}

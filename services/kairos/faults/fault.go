@@ -34,6 +34,7 @@ type Fault struct {
 type run struct {
 	context.Context //nolint:containedctx // a run is a call
 	*rig.Rig
+	load  *load.Load
 	rnd   *rand.Rand
 	clock clock.Clock
 }

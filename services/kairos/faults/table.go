@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 	"github.com/kairos-push/kairos/services/kairos/faults/load"
+	"github.com/kairos-push/kairos/services/kairos/faults/rig"
 	"github.com/kairos-push/kairos/services/kairos/faults/verify"
 )
 
@@ -35,7 +38,12 @@ func kills() []Fault {
 			at, err := kill("dispatch")(r)
 			return at, errors.Join(err, r.Gateways.Reset())
 		}},
-		Fault{Name: "zombie-timing", Gate: strict, Second: true, Load: zombieLoad, Inject: freeze("timing")},
+		Fault{Name: "zombie-timing", Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
+			"timing": "KAIROS_GUARDS_OFF=session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=session",
+		}},
+		Fault{Name: "kill-dispatch-and-flushall", Gate: destroys, Inject: loseBoth, Env: map[string]string{
+			"dispatch": "KAIROS_FAILPOINTS=after_send=sleep:3s",
+		}},
 		Fault{Name: "zombie-enrich", Gate: strict, Inject: freeze("enrich")},
 		Fault{Name: "zombie-dispatch", Gate: destroys, Inject: freeze("dispatch")},
 		Fault{Name: "rebalance-every-5s", Gate: strict, Second: true, Inject: func(r *run) (time.Time, error) {
@@ -84,9 +92,44 @@ func freeze(service string) func(*run) (time.Time, error) {
 	}
 }
 
-// zombieLoad plans far ahead and cancels much, so that messages are taken back while their owner is frozen and are due when
-// it wakes.
-func zombieLoad(c *load.Config) { c.Ahead, c.Cancels, c.Messages = 24*time.Second, 60, 500 }
+// apart gives hardly anybody two messages, so that nothing else of a person is in the log while timing is frozen.
+func apart(c *load.Config) { c.Users = 400 }
+
+// overtake waits until timing freezes with a decision that it has not stored. The app takes back what has not left, and the
+// next owner does as it says; then timing goes on with what it had decided.
+func overtake(r *run) (time.Time, error) {
+	if err := await(r.Services["timing"].Frozen); err != nil {
+		return time.Time{}, err
+	}
+	pushes, err := verify.ReadPushes(filepath.Join(r.Dir, rig.PushesLog))
+	if err != nil {
+		return time.Time{}, err
+	}
+	recalled, err := r.load.Recall(r, func(message string) bool {
+		return slices.ContainsFunc(pushes, func(p verify.Push) bool { return p.Message == message })
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	err = await(func() error { return r.ended(recalled) })
+	r.Services["timing"].Signal(syscall.SIGCONT)
+	return r.clock.Now(), err
+}
+
+// ended says which of the messages have no end.
+func (r *run) ended(messages []string) error {
+	rows, err := verify.Outcomes(r, r.Kafka.Brokers(), r.Prefix+topic.Outcomes.Name)
+	if err != nil {
+		return err
+	}
+	open := slices.DeleteFunc(slices.Clone(messages), func(id string) bool {
+		return slices.ContainsFunc(rows, func(w verify.Row) bool { return w.Message == id && verify.Ends(w.Type) })
+	})
+	if len(open) > 0 {
+		return fmt.Errorf("no end of %v", open)
+	}
+	return nil
+}
 
 // failpoints kill a service between two steps that must not be one.
 func failpoints() []Fault {
@@ -137,19 +180,24 @@ func providers() []Fault {
 		"apns-goaway": {Gateway: sandbox.APNs, Every: 3, Fault: sandbox.GoAway},
 		"apns-slow":   {Gateway: sandbox.APNs, Latency: 3 * second},
 		"fcm-503":     {Gateway: sandbox.FCM, Every: 2, Status: 503, Reason: "UNAVAILABLE", RetryAfter: 2 * second},
+		"webpush-429": {Gateway: sandbox.WebPush, Every: 2, Status: 429, RetryAfter: 2 * second},
 	} {
 		out = append(out, Fault{Name: name, Gate: strict, Inject: misbehave(rule)})
 	}
 	for name, rule := range map[string]sandbox.Rule{
 		"apns-drop":    {Gateway: sandbox.APNs, Every: 3, Fault: sandbox.DropAfter},
 		"fcm-drop":     {Gateway: sandbox.FCM, Every: 3, Fault: sandbox.DropAfter},
+		"webpush-drop": {Gateway: sandbox.WebPush, Every: 3, Fault: sandbox.DropAfter},
 		"apns-silence": {Gateway: sandbox.APNs, Every: 4, Fault: sandbox.Silence},
 	} {
 		out = append(out, Fault{Name: name, Quick: name == "fcm-drop", Gate: destroys, Inject: misbehave(rule)})
 	}
+	mortal := func(c *load.Config) { c.Deadline = 20 * second } // who has no address any more gets nothing
 	out = append(out,
-		Fault{Name: "apns-410", Gate: strict, Load: func(c *load.Config) { c.Deadline = 20 * second },
+		Fault{Name: "apns-410", Gate: strict, Load: mortal,
 			Inject: misbehave(sandbox.Rule{Gateway: sandbox.APNs, Every: 4, Times: 8, Status: 410, Reason: "Unregistered"})},
+		Fault{Name: "webpush-410", Gate: strict, Load: mortal,
+			Inject: misbehave(sandbox.Rule{Gateway: sandbox.WebPush, Every: 4, Times: 8, Status: 410})},
 		// Google asks for a minute at least, and gets it.
 		Fault{Name: "fcm-429", Gate: verify.Gate{Recovery: recovery + time.Minute},
 			Inject: misbehave(sandbox.Rule{Gateway: sandbox.FCM, Every: 3, Status: 429, Reason: "QUOTA_EXCEEDED", RetryAfter: second})},
@@ -200,13 +248,27 @@ func controls() []Fault {
 		{Name: "control-claim", Quick: true, Control: true, Gate: destroys, Inject: revive("dispatch"), Env: map[string]string{
 			"dispatch": "KAIROS_GUARDS_OFF=claim KAIROS_FAILPOINTS=after_send=kill:%d",
 		}},
-		{Name: "control-fence", Control: true, Gate: strict, Second: true, Load: zombieLoad, Inject: freeze("timing"), Env: map[string]string{
-			"timing": "KAIROS_GUARDS_OFF=fence",
+		{Name: "control-fence", Quick: true, Control: true, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
+			"timing": "KAIROS_GUARDS_OFF=fence,session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=fence,session",
+		}},
+		{Name: "control-commit", Control: true, Gate: strict, Inject: kill("enrich"), Env: map[string]string{
+			"enrich": "KAIROS_GUARDS_OFF=commit KAIROS_FAILPOINTS=before_publish=sleep:3s",
+		}},
+		{Name: "control-journal", Control: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
+			"dispatch": "KAIROS_GUARDS_OFF=journal KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
 		{Name: "control-echo", Control: true, Gate: strict, Inject: flush, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=echo,cause", "dispatch": "KAIROS_GUARDS_OFF=claim",
 		}},
 	}
+}
+
+// loseBoth kills dispatch and empties Redis: nobody is left who knows how attempts under way have gone.
+func loseBoth(r *run) (time.Time, error) {
+	r.Services["dispatch"].End(syscall.SIGKILL)
+	at, err := flush(r)
+	r.pause(time.Second)
+	return at, errors.Join(err, r.Restart("dispatch"))
 }
 
 // flush empties Redis.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -44,6 +45,8 @@ type Config struct {
 	Deadline time.Duration
 	// Soon leaves out what is to be held: for a clock that is behind.
 	Soon bool
+	// Subscribe gives the address of a browser.
+	Subscribe func(id string) (string, error)
 }
 
 // Load is a workload.
@@ -54,10 +57,11 @@ type Load struct {
 	http  *caller
 	kafka *kgo.Client
 
-	mu  sync.Mutex
-	log *os.File
-	err error
-	wg  sync.WaitGroup
+	mu      sync.Mutex
+	log     *os.File
+	planned map[string]string // message → user, of those that are not to leave at once
+	err     error
+	wg      sync.WaitGroup
 }
 
 // New opens the log and the connections.
@@ -72,7 +76,7 @@ func New(cfg Config) (*Load, error) {
 	}
 	return &Load{
 		cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // a run is to be repeatable
-		http: newCaller(cfg.URL), kafka: cl, log: log,
+		http: newCaller(cfg.URL), kafka: cl, log: log, planned: map[string]string{},
 	}, nil
 }
 
@@ -85,7 +89,9 @@ func (l *Load) Close() error {
 // Join registers the users' phones, and waits until all are acknowledged.
 func (l *Load) Join(ctx context.Context) error {
 	for i := range l.cfg.Users {
-		l.device(ctx, i)
+		if err := l.device(ctx, i); err != nil {
+			return err
+		}
 	}
 	l.wg.Wait()
 	return l.failure()
@@ -136,22 +142,43 @@ func (l *Load) message(ctx context.Context, i int) {
 	}
 	pause := time.Duration(l.rnd.Int64N(int64(ahead) / 2))
 	l.wg.Go(func() {
-		if !l.send(ctx, topics, "messages", user, m, e) || m["timing"] != "at" || fate >= l.cfg.Cancels+20 {
+		if !l.send(ctx, topics, "messages", user, m, e) || m["timing"] == "now" {
 			return
 		}
-		if l.clock.Sleep(ctx, pause) != nil {
+		l.mu.Lock()
+		l.planned[id] = user
+		l.mu.Unlock()
+		if m["timing"] != "at" || fate >= l.cfg.Cancels+20 || l.clock.Sleep(ctx, pause) != nil {
 			return
 		}
 		switch {
 		case fate < l.cfg.Cancels:
-			l.send(ctx, !topics, "messages", user, map[string]any{"type": "cancel", "user_id": user, "message_id": id},
-				verify.Entry{Op: verify.OpCancel, Message: id})
+			l.cancel(ctx, !topics, id, user)
 		default:
 			m["revision"], m["data"] = 1, map[string]any{"rev": "1"}
 			e.Revision = 1
 			l.send(ctx, !topics, "messages", user, m, e)
 		}
 	})
+}
+
+func (l *Load) cancel(ctx context.Context, topics bool, id, user string) {
+	l.send(ctx, topics, "messages", user, map[string]any{"type": "cancel", "user_id": user, "message_id": id},
+		verify.Entry{Op: verify.OpCancel, Message: id})
+}
+
+// Recall takes back everything planned that has not left, and says what that was.
+func (l *Load) Recall(ctx context.Context, left func(message string) bool) (recalled []string, err error) {
+	l.mu.Lock()
+	planned := maps.Clone(l.planned)
+	l.mu.Unlock()
+	for id, user := range planned {
+		if !left(id) {
+			l.cancel(ctx, false, id, user)
+			recalled = append(recalled, id)
+		}
+	}
+	return recalled, l.failure()
 }
 
 func later(a, b time.Time) time.Time {
@@ -176,24 +203,34 @@ func (l *Load) sense(ctx context.Context, i int) {
 	})
 }
 
-func (l *Load) device(ctx context.Context, i int) {
+// device registers a phone, or a browser.
+func (l *Load) device(ctx context.Context, i int) error {
 	user := fmt.Sprintf("u%04d", i)
 	d := map[string]any{
 		"device_id": user + "-d", "user_id": user, "address_type": "token", "permission": "granted", "time_zone": "Europe/Berlin",
 		"updated_at": l.clock.Now().Add(-time.Hour).Format(time.RFC3339Nano),
 	}
-	if i%2 == 0 {
+	switch i % 3 {
+	case 0:
 		var token [32]byte
 		copy(token[:], user)
 		d["platform"], d["channel"], d["address"] = "ios", "apns", hex.EncodeToString(token[:])
-	} else {
+	case 1:
 		d["platform"], d["channel"], d["address"] = "android", "fcm", "fcm-"+user
+	default:
+		address, err := l.cfg.Subscribe(user)
+		if err != nil {
+			return err
+		}
+		d["platform"], d["channel"], d["address_type"], d["address"] = "web", "webpush", "subscription", address
 	}
 	l.wg.Go(func() { l.send(ctx, true, "devices", user, d, verify.Entry{}) })
+	return nil
 }
 
 // send tries until a record is acknowledged, and writes that down if it is to be judged.
 func (l *Load) send(ctx context.Context, topics bool, kind, user string, record map[string]any, e verify.Entry) bool {
+	e.Begun = l.clock.Now()
 	body, err := json.Marshal(record)
 	if err == nil && topics {
 		err = l.produce(ctx, kind, user, body)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -23,10 +24,12 @@ const (
 	AckedLog  = "acked.jsonl"
 )
 
-// order is a line that the suite writes to the gateways: a new rule, or none at all from now on.
+// order is a line that the suite writes to the gateways: a new rule, or none at all from now on, or a browser that
+// subscribes to Web Push.
 type order struct {
-	Rule  *sandbox.Rule `json:"rule,omitempty"`
-	Reset bool          `json:"reset,omitempty"`
+	Rule      *sandbox.Rule `json:"rule,omitempty"`
+	Reset     bool          `json:"reset,omitempty"`
+	Subscribe string        `json:"subscribe,omitempty"`
 }
 
 // Gateways are the providers, in a process of their own. Each order is answered by a line when it is in effect.
@@ -62,19 +65,28 @@ func openGateways(dir string) (*Gateways, error) {
 }
 
 // Add puts a rule behind the others.
-func (g *Gateways) Add(r sandbox.Rule) error { return g.send(order{Rule: &r}) }
+func (g *Gateways) Add(r sandbox.Rule) error {
+	_, err := g.send(order{Rule: &r})
+	return err
+}
 
 // Reset takes all rules back.
-func (g *Gateways) Reset() error { return g.send(order{Reset: true}) }
+func (g *Gateways) Reset() error {
+	_, err := g.send(order{Reset: true})
+	return err
+}
 
-func (g *Gateways) send(o order) error {
+// Subscribe gives a browser's address.
+func (g *Gateways) Subscribe(id string) (string, error) { return g.send(order{Subscribe: id}) }
+
+func (g *Gateways) send(o order) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := json.NewEncoder(g.orders).Encode(o); err != nil {
-		return err
+		return "", err
 	}
-	_, err := g.answer.ReadString('\n')
-	return err
+	line, err := g.answer.ReadString('\n')
+	return strings.TrimSuffix(line, "\n"), err
 }
 
 // Close ends the process.
@@ -99,10 +111,12 @@ func ServeGateways(dir string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	orders := json.NewDecoder(in)
+	answer := "ok"
 	for {
-		if _, err := fmt.Fprintln(out, "ok"); err != nil {
+		if _, err := fmt.Fprintln(out, answer); err != nil {
 			return err
 		}
+		answer = "ok"
 		var o order
 		if err := orders.Decode(&o); errors.Is(err, io.EOF) {
 			return g.LogError()
@@ -114,6 +128,11 @@ func ServeGateways(dir string, in io.Reader, out io.Writer) error {
 		}
 		if o.Rule != nil {
 			g.Add(*o.Rule)
+		}
+		if o.Subscribe != "" {
+			if answer, err = g.Subscription(o.Subscribe); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -128,7 +147,8 @@ func writeApps(dir string, g *sandbox.Gateways) error {
     providers:
       apns: {key_file: apns.p8, key_id: %s, team_id: %s, topic: %s, endpoint: %q, ca_file: ca.pem}
       fcm: {service_account_file: fcm.json, endpoint: %q, ca_file: ca.pem}
-`, sandbox.KeyID, sandbox.TeamID, sandbox.Topic, g.APNsURL, g.FCMURL)
+      webpush: {public_key: %q, private_key: %q, subscriber: ops@example.com, allow_private: true, ca_file: ca.pem}
+`, sandbox.KeyID, sandbox.TeamID, sandbox.Topic, g.APNsURL, g.FCMURL, g.VAPIDPublic, g.VAPIDPrivate)
 	for name, data := range map[string][]byte{"apns.p8": g.APNsKey, "fcm.json": g.ServiceAccount, "ca.pem": g.CAPEM, AppsFile: []byte(apps)} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return err

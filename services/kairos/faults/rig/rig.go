@@ -20,6 +20,7 @@ import (
 	"github.com/kairos-push/kairos/pkg/pipetest"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
+	"github.com/kairos-push/kairos/services/kairos/faults/verify"
 )
 
 // Config of a rig.
@@ -27,7 +28,7 @@ type Config struct {
 	Bin    string            // directory of the services' programs
 	Dir    string            // of logs and data
 	Prefix string            // of topics
-	Env    map[string]string // of a service, by its name: failpoints, guards off, a clock that is wrong
+	Env    map[string]string // of a process, by its name: failpoints, guards off, a clock that is wrong
 	// Second starts two instances of timing.
 	Second bool
 	Policy string // text of the policy file
@@ -105,7 +106,10 @@ func (r *Rig) topics(ctx context.Context) error {
 	if len(r.Kafka.Nodes) >= 3 {
 		replicas = 3
 	}
-	return c.Apply(ctx, topic.WithDLQs(), partitions, replicas)
+	if err := c.Apply(ctx, topic.WithDLQs(), partitions, replicas); err != nil {
+		return err
+	}
+	return verify.BrokersTime(ctx, r.Kafka.Brokers(), r.Prefix+topic.Outcomes.Name)
 }
 
 func (r *Rig) services(context.Context) (err error) {
@@ -126,7 +130,7 @@ func (r *Rig) services(context.Context) (err error) {
 		r.Services["timing-2"] = r.program("timing-2", r.ports[4], "--checkpoint", "5s", "--policy", policy)
 	}
 	for name, p := range r.Services {
-		if err := p.Start(strings.Fields(r.cfg.Env[base(name)])...); err != nil {
+		if err := p.start(strings.Fields(r.cfg.Env[name])); err != nil {
 			return err
 		}
 	}
@@ -141,12 +145,12 @@ func (r *Rig) services(context.Context) (err error) {
 // Restart starts a dead service again, without failpoints.
 func (r *Rig) Restart(name string) error {
 	var env []string
-	for _, e := range strings.Fields(r.cfg.Env[base(name)]) {
+	for _, e := range strings.Fields(r.cfg.Env[name]) {
 		if !strings.HasPrefix(e, "KAIROS_FAILPOINTS=") {
 			env = append(env, e)
 		}
 	}
-	return r.Services[name].Start(env...)
+	return r.Services[name].start(env)
 }
 
 // Stop kills the services.

@@ -27,6 +27,7 @@ func (g Gate) Check(r *Report) []string {
 	fail(r.Lost > 0, "%d lost", r.Lost)
 	fail(r.CancelledYetSent > 0, "%d cancelled, yet sent", r.CancelledYetSent)
 	fail(r.Unasked > 0, "%d pushes or ends of unknown messages", r.Unasked)
+	fail(r.Illegal > 0, "%d with an impossible history", r.Illegal)
 	fail(r.DroppedTwice > 0, "%d duplicates of messages with drop", r.DroppedTwice)
 	fail(!g.Destroyed && r.Duplicates > 0, "%d duplicates, and no answer was destroyed", r.Duplicates)
 	fail(g.Destroyed && r.Duplicates > r.Ambiguous, "%d duplicates of %d ambiguous attempts", r.Duplicates, r.Ambiguous)

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -19,6 +20,8 @@ type Report struct {
 	CancelledYetSent int `json:"cancelled_yet_sent"`
 	// Unasked are pushes and ends of messages that no client was told of.
 	Unasked int `json:"unasked"`
+	// Illegal are messages whose history is not that of any life a message may have.
+	Illegal int `json:"illegal"`
 	// Lateness of the messages that were due at a moment of their own.
 	SkewP50 time.Duration `json:"skew_p50_ns"`
 	SkewP99 time.Duration `json:"skew_p99_ns"`
@@ -88,6 +91,7 @@ func Judge(acked []Entry, pushes []Push, rows []Row, since time.Time) *Report {
 		}
 		r.Recovery = max(r.Recovery, late)
 	}
+	r.histories(acked, pushes, rows)
 	slices.Sort(skews)
 	r.SkewP50, r.SkewP99 = quantile(skews, 0.5), quantile(skews, 0.99)
 	return r
@@ -121,6 +125,7 @@ func gather(acked []Entry, pushes []Push, rows []Row) map[string]*life {
 	}
 	said := map[Row]bool{} // a row may be there twice; it is the same row
 	for _, w := range rows {
+		w.Appended = time.Time{}
 		if said[w] || w.Message == "" {
 			continue
 		}
@@ -153,14 +158,7 @@ func (r *Report) find(format string, args ...any) {
 	}
 }
 
-func sorted(lives map[string]*life) []string {
-	ids := make([]string, 0, len(lives))
-	for id := range lives {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
+func sorted[V any](byID map[string]V) []string { return slices.Sorted(maps.Keys(byID)) }
 
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"go/build"
 	"os"
 	"path/filepath"
@@ -18,15 +19,26 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func after(s float64) time.Time { return t0.Add(time.Duration(s * float64(time.Second))) }
 
 func asked(id string, due float64, resend bool) verify.Entry {
-	return verify.Entry{Op: verify.OpMessage, Message: id, At: t0, Due: after(due), Exact: true, Resend: resend}
+	return verify.Entry{Op: verify.OpMessage, Message: id, Begun: t0, At: t0, Due: after(due), Exact: true, Resend: resend}
 }
 
 func push(id string, revision int, at float64) verify.Push {
 	return verify.Push{Message: id, Device: "d", Revision: revision, At: after(at)}
 }
 
+// row tells of an end, after everything else.
 func row(id, typ string, attempt int) verify.Row {
-	return verify.Row{Message: id, Type: typ, Attempt: attempt}
+	return verify.Row{ID: fmt.Sprint(id, typ, attempt), Message: id, Type: typ, Attempt: attempt, Appended: after(60)}
+}
+
+// accepted are the rows that the messages of the log begin with.
+func accepted(acked []verify.Entry) (rows []verify.Row) {
+	for _, e := range acked {
+		if e.Op == verify.OpMessage && e.Revision == 0 {
+			rows = append(rows, verify.Row{ID: e.Message, Message: e.Message, Type: "accepted", Appended: t0})
+		}
+	}
+	return rows
 }
 
 func TestJudge(t *testing.T) {
@@ -64,15 +76,15 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"a revision after its first is no duplicate", strict,
-			[]verify.Entry{asked("m", 1, false), {Op: verify.OpMessage, Message: "m", Revision: 1, Due: after(2)}},
+			[]verify.Entry{asked("m", 1, false), {Op: verify.OpMessage, Message: "m", Revision: 1, Begun: t0, At: t0, Due: after(2)}},
 			[]verify.Push{push("m", 0, 1), push("m", 1, 2)}, []verify.Row{row("m", "sent", 1)}, "",
 		},
 		{
-			"cancelled, yet sent", strict, []verify.Entry{asked("m", 1, false), {Op: verify.OpCancel, Message: "m"}},
+			"cancelled, yet sent", strict, []verify.Entry{asked("m", 1, false), {Op: verify.OpCancel, Message: "m", Begun: t0, At: t0}},
 			[]verify.Push{push("m", 0, 1)}, []verify.Row{row("m", "cancelled", 0)}, "1 cancelled",
 		},
 		{
-			"cancelled too late", strict, []verify.Entry{asked("m", 1, false), {Op: verify.OpCancel, Message: "m"}},
+			"cancelled too late", strict, []verify.Entry{asked("m", 1, false), {Op: verify.OpCancel, Message: "m", Begun: t0, At: t0}},
 			[]verify.Push{push("m", 0, 1)}, []verify.Row{row("m", "sent", 1)}, "",
 		},
 		{
@@ -90,7 +102,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			broken := verify.Join(c.gate.Check(verify.Judge(c.acked, c.pushes, c.rows, after(10))))
+			broken := verify.Join(c.gate.Check(verify.Judge(c.acked, c.pushes, append(accepted(c.acked), c.rows...), after(10))))
 			if c.broken == "" {
 				require.Empty(t, broken)
 				return

@@ -11,6 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// logAppendTime is the message.timestamp.type that the topic must have.
+const logAppendTime = 1
+
 // Outcomes reads the whole of an outcomes topic as it is now.
 func Outcomes(ctx context.Context, brokers []string, topic string) ([]Row, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
@@ -33,6 +36,10 @@ func Outcomes(ctx context.Context, brokers []string, topic string) ([]Row, error
 			if e := json.Unmarshal(r.Value, &row); e != nil && err == nil {
 				err = fmt.Errorf("%s/%d/%d: %w", topic, r.Partition, r.Offset, e)
 			}
+			if r.Attrs.TimestampType() != logAppendTime && err == nil {
+				err = fmt.Errorf("%s: times must be those of the broker", topic)
+			}
+			row.Appended = r.Timestamp
 			out = append(out, row)
 			if r.Offset+1 >= left[r.Partition] {
 				delete(left, r.Partition)
@@ -43,6 +50,27 @@ func Outcomes(ctx context.Context, brokers []string, topic string) ([]Row, error
 		}
 	}
 	return out, nil
+}
+
+// BrokersTime makes the brokers say when a row of the topic was written: the services' clocks may be wrong.
+func BrokersTime(ctx context.Context, brokers []string, topic string) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	set := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	set.Name, set.Value = "message.timestamp.type", kmsg.StringPtr("LogAppendTime")
+	of := kmsg.NewIncrementalAlterConfigsRequestResource()
+	of.ResourceType, of.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	of.Configs = append(of.Configs, set)
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.Resources = append(req.Resources, of)
+	res, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(res.Resources[0].ErrorCode)
 }
 
 // ends are the ends of the partitions that hold something.

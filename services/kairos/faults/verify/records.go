@@ -19,7 +19,8 @@ const (
 // disk before it goes on.
 type Entry struct {
 	Op       string    `json:"op"`
-	At       time.Time `json:"at"` // of the acknowledgement
+	Begun    time.Time `json:"begun"` // when it was first tried
+	At       time.Time `json:"at"`    // of the acknowledgement
 	Message  string    `json:"message"`
 	Revision int       `json:"revision"`
 	// Due is when the push is to leave: the acknowledgement for one that is to go now, send_at, or the deadline.
@@ -44,12 +45,15 @@ type Push struct {
 
 // Row is what the verifier reads of an outcome.
 type Row struct {
+	ID       string `json:"outcome_id"`
 	Message  string `json:"message_id"`
 	Revision int    `json:"revision"`
 	Device   string `json:"device_id"`
 	Type     string `json:"type"`
 	Reason   string `json:"reason"`
 	Attempt  int    `json:"attempt"`
+	// Appended is when the broker put the row into the log, by its own clock.
+	Appended time.Time `json:"-"`
 }
 
 // ReadLog reads a file of JSON lines. A last line without its end was never acknowledged, and is left out.
