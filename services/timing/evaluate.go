@@ -1,6 +1,7 @@
 package timing
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -70,9 +71,12 @@ func (t *turn) withdraw() {
 }
 
 func (t *turn) appraiseAll(ws *workspace, all []appraisal) []appraisal {
-	slots := t.slots()
 	for i := range t.h.Held {
-		all = append(all, t.appraise(ws, &t.h.Held[i], slots[i]))
+		all = append(all, t.appraise(ws, &t.h.Held[i]))
+	}
+	t.space(all)
+	for i := range all {
+		all[i].est = t.estimate(ws, &t.h.Held[i], &all[i])
 	}
 	t.ration(all)
 	for i := range all {
@@ -81,54 +85,52 @@ func (t *turn) appraiseAll(ws *workspace, all []appraisal) []appraisal {
 	return all
 }
 
-// slots are the last times at which the messages may go so that each still can: those with one deadline go a minimum gap
-// apart, and the last of them at the deadline.
-func (t *turn) slots() []time.Time {
-	slots := make([]time.Time, len(t.h.Held))
-	order := make([]int, len(t.h.Held))
+// appraise finds the gates and targets of one message, and the last time at which it may go.
+func (t *turn) appraise(ws *workspace, h *Held) appraisal {
+	a := appraisal{}
+	var none policy.Set
+	a.targets, none = targets(t.p, &h.Message, t.now, time.Duration(t.policy.ActiveElsewhere))
+	a.gates = t.gates(ws, h, a.targets, none)
+	a.closed = a.gates.Closed(t.now)
+	if a.end = h.Deadline; h.Message.AtDeadline != event.AtDeadlineDrop {
+		a.end = t.latest(&a.gates, h.Deadline.Add(-lead))
+	}
+	return a
+}
+
+// latest is the last time up to an instant at which no gate but a soft one forbids a release; the instant itself if they
+// always do.
+func (t *turn) latest(g *policy.Gates, at time.Time) time.Time {
+	hard := g.Only(^policy.Soft)
+	if last := hard.LastOpen(t.now, at, lead); !last.IsZero() {
+		return last
+	}
+	return at
+}
+
+// space moves the last times at which messages may go apart, by the minimum gap, so that each still can: one deadline, or
+// one beginning of the quiet hours, may bind several.
+func (t *turn) space(all []appraisal) {
+	order := make([]int, len(all))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return t.h.Held[b].Deadline.Compare(t.h.Held[a].Deadline) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(all[b].end.Compare(all[a].end), t.h.Held[b].Deadline.Compare(t.h.Held[a].Deadline))
+	})
 	var next time.Time
 	for _, i := range order {
-		h := &t.h.Held[i]
-		slots[i] = h.Deadline
-		if h.Message.AtDeadline == event.AtDeadlineDrop {
-			continue
+		m, a := &t.h.Held[i].Message, &all[i]
+		if m.AtDeadline != event.AtDeadlineDrop && m.Priority != event.Critical {
+			if apart := next.Add(-time.Duration(t.policy.MinimumGap)); !next.IsZero() && apart.Before(a.end) {
+				a.end = t.latest(&a.gates, apart)
+			}
+			next = a.end
 		}
-		slots[i] = slots[i].Add(-lead)
-		if h.Message.Priority == event.Critical {
-			continue
-		}
-		if apart := next.Add(-time.Duration(t.policy.MinimumGap)); !next.IsZero() && apart.Before(slots[i]) {
-			slots[i] = apart
-		}
-		next = slots[i]
-	}
-	return slots
-}
-
-// appraise finds gates, targets and worth of one message.
-func (t *turn) appraise(ws *workspace, h *Held, slot time.Time) appraisal {
-	m := &h.Message
-	a := appraisal{}
-	var none policy.Set
-	a.targets, none = targets(t.p, m, t.now, time.Duration(t.policy.ActiveElsewhere))
-	a.gates = t.gates(ws, h, a.targets, none)
-	a.closed = a.gates.Closed(t.now)
-	a.end = slot
-	if m.AtDeadline != event.AtDeadlineDrop {
-		hard := a.gates.Only(^policy.Soft)
-		if last := hard.LastOpen(t.now, slot, lead); !last.IsZero() {
-			a.end = last
+		if a.end.Before(t.now) {
+			a.end = t.now
 		}
 	}
-	if a.end.Before(t.now) {
-		a.end = t.now
-	}
-	a.est = t.estimate(ws, h, &a)
-	return a
 }
 
 // ration lets the messages that compete for the last slots of a cap have them in the order of their worth.

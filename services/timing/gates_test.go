@@ -229,3 +229,12 @@ func TestWithoutConsentTheDeviceDoesNotSpeak(t *testing.T) {
 		require.NotContains(t, name, "dnd")
 	}
 }
+
+// Two deadlines lie behind one beginning of the quiet hours: both messages still go before it, a minimum gap apart.
+func TestMessagesThatTheQuietHoursWouldCatchGoOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "quiet_hours: {start: '13:00', end: '18:00'}\nminimum_gap: 5m\ncategories: {patient: {exploration: {thresholds: [9]}}}")
+	s.at("2026-05-11 12:00", message("m", category("patient"), deadline("15:00")), message("n", category("patient"), deadline("18:00")))
+	s.at("12:01", message("o", category("patient"), deadline("16:00")))
+	s.until("18:30").expect("12:49:30 released m before_gate_closes", "12:54:30 released o before_gate_closes", "12:59:30 released n before_gate_closes")
+}
