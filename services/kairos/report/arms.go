@@ -10,12 +10,16 @@ import (
 
 // Arm is what came of the messages of one exploration arm.
 type Arm struct {
-	Name                    string
-	Messages, Sends         int
-	Opens, Reach, Converted stats.Interval // shares of messages
-	OptOuts                 stats.Interval // per 1,000 sends
-	MedianSent              stats.Interval // seconds from acceptance to send; never if not sent
-	// Gains in opens over the immediate arm, and in conversions over the control arm, in shares of messages.
+	Name            string
+	Messages, Sends int
+	Opens, Reach    stats.Interval // shares of messages
+	// Came is the share of messages after which the person came to the app within the hour: by the push, or by themselves.
+	Came       stats.Interval
+	OptOuts    stats.Interval // per 1,000 sends
+	MedianSent stats.Interval // seconds from acceptance to send; never if not sent
+	// Gains in shares of messages: in opens over the immediate arm, and in people who came over the control arm, as they
+	// would have come anyway. Controls are held out at the moment at which the policy would have sent them, so only the
+	// arms of the policy compare with them.
 	OverImmediate, OverControl stats.Interval
 }
 
@@ -26,8 +30,8 @@ const perArm = 7
 func (l *Log) Arms(seed uint64) []Arm {
 	people := l.people()
 	type table struct {
-		messages, sends, opens, reach, converted, disabled []float64
-		waits                                              *stats.Waits
+		messages, sends, opens, reach, came, disabled []float64
+		waits                                         *stats.Waits
 	}
 	tables := map[string]*table{}
 	for i, p := range people {
@@ -47,7 +51,7 @@ func (l *Log) Arms(seed uint64) []Arm {
 			count(!m.sent.IsZero(), t.sends)
 			count(!m.opened.IsZero(), t.opens)
 			count(!m.sent.IsZero() && !m.attended.IsZero() && m.attended.Sub(m.sent) <= seenWithin, t.reach)
-			count(m.converted, t.converted)
+			count(m.came, t.came)
 			count(m.disabled, t.disabled)
 			if m.sent.IsZero() {
 				t.waits.Add(i, -1)
@@ -66,20 +70,21 @@ func (l *Log) Arms(seed uint64) []Arm {
 			return stats.Sum(drawn, of(t)) / stats.Sum(drawn, t.messages)
 		}
 		opens := func(t *table) []float64 { return t.opens }
-		converted := func(t *table) []float64 { return t.converted }
+		came := func(t *table) []float64 { return t.came }
 		var v []float64
 		for _, name := range names {
 			t := tables[name]
-			v = append(v, share(name, opens), share(name, func(t *table) []float64 { return t.reach }), share(name, converted),
+			v = append(v, share(name, opens), share(name, func(t *table) []float64 { return t.reach }), share(name, came),
 				1000*stats.Sum(drawn, t.disabled)/stats.Sum(drawn, t.sends), t.waits.Quantile(drawn, 0.5).Seconds(),
-				share(name, opens)-share(policy.ArmImmediate, opens), share(name, converted)-share(policy.ArmControl, converted))
+				against(name != policy.ArmImmediate && name != policy.ArmControl, share(name, opens), share(policy.ArmImmediate, opens)),
+				against(policy.Follows(name), share(name, came), share(policy.ArmControl, came)))
 		}
 		return v
 	})
 	var out []Arm
 	for k, name := range names {
 		v, t := values[k*perArm:], tables[name]
-		a := Arm{Name: name, Opens: v[0], Reach: v[1], Converted: v[2], OptOuts: v[3], MedianSent: v[4], OverImmediate: v[5], OverControl: v[6]}
+		a := Arm{Name: name, Opens: v[0], Reach: v[1], Came: v[2], OptOuts: v[3], MedianSent: v[4], OverImmediate: v[5], OverControl: v[6]}
 		for i := range people {
 			a.Messages += int(t.messages[i])
 			a.Sends += int(t.sends[i])
@@ -87,4 +92,12 @@ func (l *Log) Arms(seed uint64) []Arm {
 		out = append(out, a)
 	}
 	return out
+}
+
+// against is a gain; not a number where there is nothing to compare.
+func against(comparable bool, a, b float64) float64 {
+	if !comparable {
+		return nan
+	}
+	return a - b
 }

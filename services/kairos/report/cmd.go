@@ -62,9 +62,10 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 			return fmt.Errorf("candidate policy: %w", err)
 		}
 		candidate = &estimate
-		if err := grid(o, "Candidate policy "+p.Name, candidateHead, candidateRows(candidate)); err != nil {
+		if err := grid(o, "Opens under the candidate "+p.Name, candidateHead, candidateRows(candidate)); err != nil {
 			return err
 		}
+		o.Printf("The candidate's mix of arms is judged; what else it changes is seen by kairos replay --policy %s.\n", c.Policy)
 	}
 	o.Printf("Brackets: 95 %% intervals, people resampled.\n")
 	if c.HTML == "" {

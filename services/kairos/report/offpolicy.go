@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/kairos-push/kairos/services/kairos/report/stats"
 	"github.com/kairos-push/kairos/services/timing/policy"
@@ -27,7 +29,15 @@ type OffPolicy struct {
 // candidate's mix of arms, by category; gates, costs and caps change what an arm does, and for those there is
 // "kairos replay --policy". It is an error if the log says too little: an ESS below 500.
 func (l *Log) Candidate(c policy.Policy, seed uint64) (OffPolicy, error) {
+	return l.estimate(c, seed, rewards)
+}
+
+// estimate with a model of the reward, made of all people.
+func (l *Log) estimate(c policy.Policy, seed uint64, modelOf func([]person) model) (OffPolicy, error) {
 	people := l.people()
+	if err := covered(c, people); err != nil {
+		return OffPolicy{}, err
+	}
 	var total, squares float64
 	out := OffPolicy{}
 	for _, p := range people {
@@ -43,9 +53,9 @@ func (l *Log) Candidate(c policy.Policy, seed uint64) (OffPolicy, error) {
 		out.ESS = total * total / squares
 	}
 	if out.ESS < LeastESS {
-		return out, fmt.Errorf("effective sample size %.0f of %d messages, want at least %d: explore more, or wait for more rows", out.ESS, out.Messages, LeastESS)
+		return out, fmt.Errorf("effective sample size %.0f of %d messages, want at least %d: let it explore more (exploration in the policy file), or wait for more rows", out.ESS, out.Messages, LeastESS)
 	}
-	q := rewards(people)
+	q := modelOf(people)
 	n := len(people)
 	var count, reward, sumW, sumWR, direct, robust = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	for i, p := range people {
@@ -79,13 +89,54 @@ func (l *Log) Candidate(c policy.Policy, seed uint64) (OffPolicy, error) {
 	return out, nil
 }
 
+// uncovered is the share of messages that may be of arms that were never drawn in their category: too little to matter.
+const uncovered = 0.01
+
+// covered says whether the arms that the candidate would draw were drawn: nothing is known of what never happened, and
+// weights would pass over it in silence.
+func covered(c policy.Policy, people []person) error {
+	type cell struct{ category, arm string }
+	wanted, drawn, all := map[cell]float64{}, map[cell]bool{}, 0.0
+	for _, p := range people {
+		for _, m := range p {
+			if math.IsNaN(weight(c, m)) {
+				continue
+			}
+			all++
+			drawn[cell{m.category, m.arm}] = true
+			for arm, share := range policy.Shares(c.For(m.category).Exploration, m.priority) {
+				wanted[cell{m.category, arm}] += share
+			}
+		}
+	}
+	missing := 0.0
+	var never []cell
+	for k, mass := range wanted {
+		if !drawn[k] && mass > 0 {
+			missing += mass
+			never = append(never, k)
+		}
+	}
+	if missing <= uncovered*all {
+		return nil
+	}
+	worst := slices.MinFunc(never, func(a, b cell) int {
+		return cmp.Or(cmp.Compare(wanted[b], wanted[a]), cmp.Compare(a.category, b.category), cmp.Compare(a.arm, b.arm))
+	})
+	where := ""
+	if worst.category != "" {
+		where = " in category " + worst.category
+	}
+	return fmt.Errorf("%.0f %% of its messages would be of arms that were never drawn, such as %s%s: let exploration draw them first, or see what they would do with kairos replay --policy",
+		100*missing/all, worst.arm, where)
+}
+
 // weight is the candidate's share of the message's arm over the share that it was drawn with; NaN if none was drawn.
 func weight(c policy.Policy, m *message) float64 {
-	share, ok := policy.Shares(c.For(m.category).Exploration, m.priority)[m.arm]
-	if !ok || m.propensity <= 0 {
+	if m.arm == "" || m.arm == policy.ArmFixed || m.propensity <= 0 {
 		return nan
 	}
-	return share / m.propensity
+	return policy.Shares(c.For(m.category).Exploration, m.priority)[m.arm] / m.propensity
 }
 
 // model of the reward: the open rate of an arm in a category, shrunk to that of the arm.

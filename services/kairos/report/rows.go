@@ -15,8 +15,7 @@ type message struct {
 	arm                               string
 	propensity                        float64
 	accepted, sent, opened, attended  time.Time
-	control, dismissed, disabled      bool
-	converted                         bool
+	disabled, came                    bool
 	released                          *event.Decision
 }
 
@@ -45,6 +44,9 @@ func (l *Log) Decision(d *event.Decision) {
 // seenWithin is the time after the send within which a sign of the person on the push counts as attended reach.
 const seenWithin = 5 * time.Minute
 
+// cameWithin is the time after the release within which an open counts as coming to the app, as a visit does.
+const cameWithin = time.Hour
+
 // Outcome takes in an outcome row.
 func (l *Log) Outcome(o *event.Outcome) {
 	k := key{o.AppID, o.UserID, o.MessageID}
@@ -70,15 +72,13 @@ func (l *Log) Outcome(o *event.Outcome) {
 	case event.OutcomeOpened:
 		first(&m.opened)
 		first(&m.attended)
+		m.came = m.came || time.Duration(o.AfterMS)*time.Millisecond <= cameWithin
 	case event.OutcomeDismissed:
-		m.dismissed = true
 		first(&m.attended)
 	case event.OutcomeDisabled:
 		m.disabled = true
-	case event.OutcomeConverted:
-		m.converted = true
-	case event.OutcomeControl:
-		m.control = true
+	case event.OutcomeVisited:
+		m.came = true
 	}
 }
 

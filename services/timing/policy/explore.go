@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"github.com/kairos-push/kairos/pkg/event"
 )
@@ -18,6 +19,9 @@ const (
 
 	policyArm = "policy_"
 )
+
+// Follows says whether the messages of an arm go when the policy says.
+func Follows(arm string) bool { return strings.HasPrefix(arm, policyArm) }
 
 // Draw is the one draw of a message.
 type Draw struct {
