@@ -111,7 +111,9 @@ func TestWhy(t *testing.T) {
 	s := newSystem(t)
 	s.life(t, "ada", "m-1")
 	s.life(t, "bo", "m-10") // a longer id that contains the other
-	why := func(args ...string) string { return strings.Join(strings.Fields(s.run(t, 0, append([]string{"why"}, args...)...)), " ") }
+	why := func(args ...string) string {
+		return strings.Join(strings.Fields(s.run(t, 0, append([]string{"why"}, args...)...)), " ")
+	}
 	for _, args := range [][]string{{"m-1"}, {"m-1", "--user=ada"}} {
 		out := why(args...)
 		for _, want := range []string{

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/score"
 )
 
@@ -67,4 +69,35 @@ func TestLearnTrainsOnAFileWhatReplayDecidesBy(t *testing.T) {
 	require.Contains(t, kairosIn(t, 1, "", "learn", name), "nothing to learn from")
 	require.NoError(t, os.WriteFile(name, []byte(`{"version":"x","seen":{"nonsense":1}}`), 0o600))
 	require.Contains(t, kairosIn(t, 1, in, "replay", "--model", name), `unknown feature "nonsense"`)
+}
+
+// What another policy would have done, before anyone is notified: the same input under it, row by row.
+func TestReplayAnswersWhatAPolicyWouldHaveDone(t *testing.T) {
+	t.Parallel()
+	in := days(4, 3) + `{"topic":"clock","at":"2026-05-09T09:00:00Z"}` + "\n"
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+		return name
+	}
+	released := func(args ...string) (at []time.Time) {
+		for l := range strings.Lines(kairosIn(t, 0, in, append([]string{"replay"}, args...)...)) {
+			var o event.Outcome
+			if event.Decode([]byte(l), &o) == nil && o.Type == event.OutcomeReleased {
+				at = append(at, o.OccurredAt)
+			}
+		}
+		return at
+	}
+	now := released()
+	require.Equal(t, now, released(), "the same input gives the same answer")
+	afternoon := func(at time.Time) bool { return at.Hour() >= 13 && at.Hour() < 18 }
+	require.True(t, slices.ContainsFunc(now, afternoon))
+	then := released("--policy", write("siesta.yaml", "name: siesta\nquiet_hours: {start: '13:00', end: '18:00'}\n"))
+	require.False(t, slices.ContainsFunc(then, afternoon))
+	require.Len(t, then, len(now), "nothing is lost by it")
+	capped := released("--policy", write("capped.yaml", "caps: [{max: 2, per: 24h}]\ndefaults: {exploration: {control: 0}}\n"))
+	require.Less(t, len(capped), len(now)/2)
+	require.Contains(t, kairosIn(t, 1, in, "replay", "--policy", write("bad.yaml", "quiet: true\n")), "bad.yaml")
 }
