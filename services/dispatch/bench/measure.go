@@ -153,9 +153,6 @@ func flood(w way, send func(int) error, lasting time.Duration) spread {
 	begun := clk.Now()
 	end := begun.Add(lasting)
 	took := make([][]int64, w.callers)
-	for i := range took {
-		took[i] = make([]int64, 0, 1<<13)
-	}
 	var serial atomic.Int64
 	one := func(list *[]int64) bool {
 		at := clk.Now()

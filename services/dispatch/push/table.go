@@ -88,6 +88,9 @@ func (t Table) Markdown() string {
 // WaitOf reads a Retry-After header: seconds or an HTTP date; 0 if it is neither. A day is the most that is believed.
 func WaitOf(h string, now time.Time) time.Duration {
 	const most = 24 * time.Hour
+	if h == "" {
+		return 0
+	}
 	if secs, err := strconv.Atoi(h); err == nil {
 		return time.Duration(min(max(secs, 0), int(most/time.Second))) * time.Second
 	}
