@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,7 @@ type owned struct {
 	mu      sync.Mutex
 	wm      *watermark
 	byID    map[string]*live
+	shown   map[string][]*live // by user and collapse id: of these, the phone shows the last
 	order   order
 	stopped bool
 	busy    int
@@ -51,7 +53,7 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 		return err
 	}
 	o := &owned{
-		d: d, p: p, byID: map[string]*live{}, order: order{}, idle: make(chan struct{}), more: make(chan struct{}, 1),
+		d: d, p: p, byID: map[string]*live{}, shown: map[string][]*live{}, order: order{}, idle: make(chan struct{}), more: make(chan struct{}, 1),
 		wm: newWatermark(max(p.Committed(), 0)), behind: -1, apps: map[string]bool{}, taken: map[int64]bool{},
 	}
 	for b := p.ID; b < state.Buckets; b += parts {
@@ -185,11 +187,28 @@ func (o *owned) admitLocked(ctx context.Context, r *stream.Record, rel *event.Re
 	}
 	o.wm.begin(r.Offset)
 	o.byID[rel.ReleaseID] = l
+	o.replace(l)
 	l.left, l.untried = len(l.release.Targets), len(l.release.Targets)
 	if o.order.enter(l.turn, l) {
 		o.start(l)
 	}
 }
+
+// replace finds which releases show in the place of which; o.mu is held.
+func (o *owned) replace(l *live) {
+	l.replaced.Store("")
+	for _, x := range o.shown[l.place()] {
+		for _, two := range [][2]*live{{x, l}, {l, x}} {
+			if why := Replaced(&two[0].release, &two[1].release); why != "" {
+				two[0].replaced.Store(why)
+			}
+		}
+	}
+	o.shown[l.place()] = append(o.shown[l.place()], l)
+}
+
+// place on the person's phones.
+func (l *live) place() string { return l.turn.user + "\x00" + collapseID(&l.release.Message) }
 
 // start queues the pushes of a release.
 func (o *owned) start(l *live) {
@@ -235,6 +254,11 @@ func (o *owned) finish(l *live) {
 		return
 	}
 	delete(o.byID, l.release.ReleaseID)
+	if rest := slices.DeleteFunc(o.shown[l.place()], func(x *live) bool { return x == l }); len(rest) > 0 {
+		o.shown[l.place()] = rest
+	} else {
+		delete(o.shown, l.place())
+	}
 	o.free(l)
 	o.wm.done(l.offset)
 }
@@ -288,6 +312,7 @@ func (o *owned) stop() {
 		o.free(l)
 	}
 	clear(o.byID)
+	clear(o.shown)
 }
 
 // commitLoop commits the watermark every so often.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"strconv"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -120,10 +121,25 @@ var channels = map[string]bool{"apns": true, "fcm": true, "webpush": true}
 
 const reasonNoDevice = "no_device"
 
-// Before says how a push ends that no provider needs to be asked about; one that is to be tried has not ended. last is
-// the reason of the attempt before.
-func Before(to event.Target, p *push.Push, last string, now time.Time) Step {
+// Replaced says why a release is not to be tried again, or "": another one of the person, released later, shows in its
+// place, and would be replaced on the phone by what is older.
+func Replaced(r, by *event.Release) string {
 	switch {
+	case r.AppID != by.AppID, r.UserID != by.UserID, collapseID(&r.Message) != collapseID(&by.Message), !by.ReleasedAt.After(r.ReleasedAt):
+		return ""
+	case r.Message.MessageID == by.Message.MessageID:
+		return "revision " + strconv.Itoa(by.Message.Revision)
+	default:
+		return by.Message.MessageID
+	}
+}
+
+// Before says how a push ends that no provider needs to be asked about; one that is to be tried has not ended. replaced is
+// the answer of Replaced, last the reason of the attempt before.
+func Before(to event.Target, p *push.Push, replaced, last string, now time.Time) Step {
+	switch {
+	case replaced != "":
+		return Step{Type: event.OutcomeSuperseded, Status: event.ResultFailed, Reason: replaced}
 	case !channels[to.Channel]:
 		return Step{Type: event.OutcomeFailed, Status: event.ResultFailed, Reason: reasonNoDevice}
 	case !now.Before(p.Expires):

@@ -57,7 +57,7 @@ func rank(typ string) int {
 	switch typ {
 	case event.OutcomeUnknown:
 		return 2
-	case event.OutcomeExpired:
+	case event.OutcomeExpired, event.OutcomeSuperseded:
 		return 1
 	default:
 		return 0

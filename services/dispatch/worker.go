@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -27,6 +28,8 @@ type live struct {
 	offset  int64
 	parked  bool // the log need not wait for it; guarded by owned.mu
 	untried int  // tasks that have not been tried yet; guarded by owned.mu
+	// replaced says why the release is not to be tried again; a string.
+	replaced atomic.Value
 
 	mu        sync.Mutex
 	left      int // tasks that have not ended
@@ -77,7 +80,7 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 // attempt takes a task one step further.
 func (d *Dispatch) attempt(ctx context.Context, t *task) {
 	now := d.clock.Now()
-	step := Before(t.target, t.push, t.last, now)
+	step := Before(t.target, t.push, t.rel.replaced.Load().(string), t.last, now)
 	switch {
 	case t.record.Phase == Ended:
 		d.say(ctx, t, t.record)

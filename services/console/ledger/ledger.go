@@ -13,8 +13,8 @@ import (
 	"github.com/kairos-push/kairos/pkg/event"
 )
 
-// Endings are the outcomes that end a message; the first one counts. What comes after (delivered, opened, …) does not
-// change how it ended.
+// Endings are the outcomes that end a message; the first one counts, unless a revision of it was superseded by the next.
+// What comes after (delivered, opened, …) does not change how it ended.
 var Endings = []string{
 	event.OutcomeSent, event.OutcomeExpired, event.OutcomeCancelled, event.OutcomeSuppressed, event.OutcomeSuperseded,
 	event.OutcomeFailed, event.OutcomeUnknown, event.OutcomeControl,
@@ -102,7 +102,7 @@ func (b *Book) Add(o *event.Outcome) {
 	a.seen |= t
 	if t&ending != 0 {
 		switch {
-		case a.end == 0:
+		case a.end == 0, a.end == bit[event.OutcomeSuperseded] && int32(o.Revision) > a.revision: // a revision took its place
 			a.end, a.revision = t, int32(o.Revision)
 		case a.end != t && (a.end|t)&^mixed != 0 && a.revision == int32(o.Revision):
 			a.contra = true

@@ -16,7 +16,7 @@ const ReasonUnknownTopic = "unknown_topic"
 var topicSuffix = map[apns2.EPushType]string{
 	apns2.PushTypeLocation: ".location-query", apns2.PushTypeVOIP: ".voip", apns2.PushTypeComplication: ".complication",
 	apns2.PushTypeFileProvider: ".pushkit.fileprovider", apns2.PushTypeLiveActivity: ".push-type.liveactivity",
-	apns2.PushTypePushToTalk: ".voip-ptt",
+	apns2.PushTypePushToTalk: ".voip-ptt", "controls": ".push-type.controls", "widgets": ".push-type.widgets",
 }
 
 // TopicOf is the topic that a push asks for, "" if it leaves the choice to the app. A token belongs to one bundle id,

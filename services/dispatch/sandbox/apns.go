@@ -27,7 +27,7 @@ const (
 var (
 	uuid      = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	pushTypes = map[string]string{ // and what each wants behind the bundle id
-		"alert": "", "background": "", "controls": "", "widgets": "", "mdm": "", "location": ".location-query", "voip": ".voip",
+		"alert": "", "background": "", "controls": ".push-type.controls", "widgets": ".push-type.widgets", "mdm": "", "location": ".location-query", "voip": ".voip",
 		"complication": ".complication", "fileprovider": ".pushkit.fileprovider",
 		"liveactivity": ".push-type.liveactivity", "pushtotalk": ".voip-ptt",
 	}

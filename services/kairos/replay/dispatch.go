@@ -14,6 +14,8 @@ type shipment struct {
 	release *event.Release
 	tally   dispatch.Tally
 	left    int // pushes that have not ended
+	// replaced says why the release is not to be tried again.
+	replaced string
 }
 
 // flight is one push on its way to a device: its next attempt.
@@ -37,6 +39,11 @@ func (c *Core) dispatch(r *event.Release) {
 		r.Targets = []event.Target{{}} // ends as a failure for want of a device
 	}
 	s := &shipment{release: r, left: len(r.Targets)}
+	for _, f := range c.flights {
+		if why := dispatch.Replaced(f.release, r); why != "" {
+			f.replaced = why
+		}
+	}
 	for i, p := range dispatch.Plan(r, nil) {
 		c.order++
 		c.attempt(&flight{shipment: s, at: c.now, order: c.order, target: r.Targets[i], push: p, attempt: 1})
@@ -46,7 +53,7 @@ func (c *Core) dispatch(r *event.Release) {
 // attempt asks the provider once and does what follows from its verdict.
 func (c *Core) attempt(f *flight) {
 	verdict, tried := push.Verdict{Class: push.Sent}, f.attempt-1
-	step := dispatch.Before(f.target, f.push, f.last, c.now)
+	step := dispatch.Before(f.target, f.push, f.replaced, f.last, c.now)
 	if !step.Ended() {
 		tried++
 		if c.sink.Deliver != nil {
