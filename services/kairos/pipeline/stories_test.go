@@ -106,6 +106,43 @@ var stories = []story{
 		require.Len(s, s.Pushes("m"), 1)
 		require.Contains(s, string(s.Pushes("m")[0].Payload), `"new"`)
 	}},
+	{"revision of what is out", func(s *pipeline.Story) {
+		text := func(n int, body string) event.Message {
+			return s.Message("m", func(m *event.Message) { m.Revision, m.Body, m.Priority = n, body, event.Critical })
+		}
+		s.Say(s.Phone("phone"), text(0, "old"))
+		s.Await("m", event.OutcomeSent)
+		s.Answered("m").Say(text(1, "new"))
+		rows := []string{"accepted", "released now", "sent", "held revised", "released now", "sent"}
+		s.Expect("m", rows...)
+		pushes := s.Pushes("m")
+		require.Len(s, pushes, 2)
+		require.Contains(s, string(pushes[1].Payload), `"new"`)
+		require.Equal(s, pushes[0].Collapse, pushes[1].Collapse, "the phone shows one")
+		require.NotEqual(s, pushes[0].ID, pushes[1].ID)
+		s.Say(event.Receipt{
+			ReceiptID: s.User, MessageID: "m", UserID: s.User, DeviceID: "phone", Kind: event.ReceiptOpened, OccurredAt: s.Now(), Token: pushes[1].Token,
+		})
+		s.Await("m", event.OutcomeOpened)
+		s.Say(text(2, "too late"))
+		s.Expect("m", append(rows, "opened", "rejected already_ended")...)
+		require.Len(s, s.Pushes("m"), 2)
+	}},
+	{"several devices, one attention", func(s *pipeline.Story) {
+		to := func(devices string) func(*event.Message) {
+			return func(m *event.Message) { m.Devices, m.Priority = devices, event.Transactional }
+		}
+		s.Say(s.Phone("iphone"), s.Android("android"), s.Shows("android", event.SignalUnlocked, s.In(-time.Minute)))
+		s.Say(s.Message("active", to("")))
+		s.Expect("active", "accepted", "released now", "sent")
+		require.Equal(s, "android", s.Await("active", event.OutcomeSent).DeviceID)
+		require.Len(s, s.Pushes("active"), 1)
+		s.Say(s.Message("all", to(event.DevicesAll), func(m *event.Message) { m.Priority = event.Critical }))
+		s.Expect("all", "accepted", "released now", "sent", "sent")
+		require.Len(s, s.Pushes("all"), 2)
+		s.Say(s.Message("next"))
+		s.Expect("next", "accepted", "held minimum_gap")
+	}},
 	{"collapse", func(s *pipeline.Story) {
 		score := func(m *event.Message) { m.CollapseKey = "score" }
 		s.Say(s.Phone("phone"), s.Message("1:0", later(s), score), s.Message("1:1", score))
