@@ -215,6 +215,9 @@ func (cn *conn) fail(err error) {
 		return
 	}
 	cn.err = err
+	cn.mu.Unlock()
+	cn.c.drop(cn) // before anybody hears of it: who tries again gets another connection
+	cn.mu.Lock()
 	lost := cn.streams
 	unsent := cn.queue
 	cn.streams, cn.queue = nil, nil
@@ -234,7 +237,6 @@ func (cn *conn) fail(err error) {
 	cn.mu.Unlock()
 	close(cn.dead)
 	_ = cn.nc.Close()
-	cn.c.drop(cn)
 	for range n {
 		cn.c.release(cn)
 	}
