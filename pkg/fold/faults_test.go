@@ -71,7 +71,7 @@ func scripted(t *testing.T, script func(w *world, user string)) (err error) {
 // wakes.
 func zombieRace(w *world, user string) {
 	zombie := w.newest
-	w.produce(user, order{Item: "i", Due: time.Now().Add(2 * time.Second).UnixMilli()})
+	w.produce(user, order{Item: "i", Due: time.Now().Add(commitAfter + time.Second).UnixMilli()})
 	w.drive(zombie, w.committedTo(1))
 	deciding := func() bool { return w.at(zombie, storing)() || w.at(zombie, speaking)() }
 	w.drive(zombie, deciding) // the next write is that of the wake-up
@@ -115,7 +115,7 @@ func TestARepeatedInputChangesNothing(t *testing.T) {
 // lateCancel: a wake-up releases an item; Redis is emptied; a cancel comes that the rebuild must put after the release.
 func lateCancel(w *world, user string) {
 	a := w.newest
-	w.produce(user, order{Item: "i", Due: time.Now().Add(time.Second).UnixMilli()})
+	w.produce(user, order{Item: "i", Due: time.Now().Add(commitAfter + time.Second).UnixMilli()})
 	w.drive(a, w.committedTo(1))
 	w.rest(1500 * time.Millisecond)
 	w.lose(false)
@@ -128,7 +128,7 @@ func TestARebuildKnowsWhatWasDecided(t *testing.T) {
 
 // wentBack: a wake-up releases an item; Redis goes back to before it while nobody owns the partition; a cancel comes.
 func wentBack(w *world, user string) {
-	w.produce(user, order{Item: "i", Due: time.Now().Add(4 * time.Second).UnixMilli()})
+	w.produce(user, order{Item: "i", Due: time.Now().Add(commitAfter + 3*time.Second).UnixMilli()})
 	w.drive(w.newest, w.committedTo(1))
 	w.save()
 	w.rest(5 * time.Second)

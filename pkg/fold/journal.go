@@ -17,7 +17,7 @@ func (o *owner[S, I]) checkpoint(ctx context.Context) error {
 	if len(o.p.dirty) == 0 {
 		return nil
 	}
-	if err := o.settle(ctx); err != nil {
+	if err := o.empty(ctx); err != nil {
 		return err
 	}
 	start := o.clock.Now()
@@ -40,7 +40,7 @@ func (o *owner[S, I]) checkpoint(ctx context.Context) error {
 		return err
 	}
 	o.journalAt = max(o.journalAt, done[0].Offset+1)
-	if err := o.write(ctx, o.p.touches(true, func(w *state.Write) { w.Checkpoint = true })); err != nil {
+	if err := o.commit(ctx, o.p.touches(true, func(w *state.Write) { w.Checkpoint = true })); err != nil {
 		return err
 	}
 	clear(o.p.dirty)

@@ -47,15 +47,16 @@ type owner[S, I any] struct {
 	gate    func(open bool)
 	wakes   func() int64 // how often everybody was to be woken; nil: never
 
-	p          *partition[S, I]
-	partitions int
-	journalAt  int64 // end of what is known of the journal
-	committed  int64
-	caughtUp   int64 // input offset from which wake-ups may run
-	patience   time.Time
-	dirtySince time.Time // zero: nothing to settle
-	checkedAt  time.Time // fences verified
-	savedAt    time.Time // checkpoint
+	p            *partition[S, I]
+	partitions   int
+	journalAt    int64 // end of what is known of the journal
+	committed    int64
+	caughtUp     int64 // input offset from which wake-ups may run
+	patience     time.Time
+	appliedSince time.Time // input is stored and not committed; zero: none
+	spokenSince  time.Time // decisions are published and still in Redis; zero: none
+	checkedAt    time.Time // fences verified
+	savedAt      time.Time // checkpoint
 }
 
 // errStalled says that a batch could not be done in time. The partition is given up, and with it the generation.
@@ -132,8 +133,11 @@ func (o *owner[S, I]) idle() time.Duration {
 			until = t
 		}
 	}
-	if !o.dirtySince.IsZero() {
-		sooner(o.dirtySince.Add(settleAfter))
+	if !o.spokenSince.IsZero() {
+		sooner(o.spokenSince.Add(emptyAfter))
+	}
+	if !o.appliedSince.IsZero() {
+		sooner(o.appliedSince.Add(commitAfter))
 	}
 	if len(o.p.dirty) > 0 {
 		sooner(o.savedAt.Add(o.cfg.Checkpoint))
@@ -247,8 +251,11 @@ func (o *owner[S, I]) do(ctx context.Context, pl *plan[S]) error {
 		}
 		o.p.spoken(pl)
 	}
-	if o.dirtySince.IsZero() {
-		o.dirtySince = o.clock.Now()
+	if o.spokenSince.IsZero() && len(pl.outbox) > 0 {
+		o.spokenSince = o.clock.Now()
+	}
+	if o.appliedSince.IsZero() && o.p.next() > o.committed {
+		o.appliedSince = o.clock.Now()
 	}
 	o.metrics.observe(pl.counts, o.p.cache.len())
 	return nil

@@ -10,8 +10,15 @@ import (
 	"github.com/kairos-push/kairos/pkg/state"
 )
 
-// settleAfter is how long a commit may lag behind the store. Until then a new owner reads again what its fence drops.
-const settleAfter = time.Second
+const (
+	// emptyAfter is how long a decision that is published may stay in the outbox in Redis. Until then a new owner says
+	// it again, with the same id.
+	emptyAfter = time.Second
+	// commitAfter is how long a commit may lag behind the store: as long as Kafka's own consumers let it by default. Until
+	// then a new owner reads again what its fence drops. A commit moves the marks of all buckets, however few of them had
+	// something to do, so it is what an idle system would spend its time with.
+	commitAfter = 5 * time.Second
+)
 
 // dirtyMost bounds what a checkpoint, and a new owner that takes its list over, have to carry.
 const dirtyMost = 20_000
@@ -24,7 +31,12 @@ func (o *owner[S, I]) housekeep(ctx context.Context) error {
 			return err
 		}
 	}
-	if !o.dirtySince.IsZero() && now.Sub(o.dirtySince) >= settleAfter {
+	if !o.spokenSince.IsZero() && now.Sub(o.spokenSince) >= emptyAfter {
+		if err := o.within(ctx, o.cfg.Batch, o.empty); err != nil {
+			return err
+		}
+	}
+	if !o.appliedSince.IsZero() && now.Sub(o.appliedSince) >= commitAfter {
 		if err := o.within(ctx, o.cfg.Batch, o.settle); err != nil {
 			return err
 		}
@@ -42,9 +54,8 @@ func (o *owner[S, I]) verify(ctx context.Context) error {
 	return o.redis(ctx, "verify", func(ctx context.Context) error { return o.store.Verify(ctx, o.p.fences) })
 }
 
-// settle empties in Redis the outboxes that are published, moves the marks of every bucket to where the partition is,
-// and commits. So a fence below the commit tells that Redis went back.
-func (o *owner[S, I]) settle(ctx context.Context) error {
+// empty takes the decisions that are published out of Redis.
+func (o *owner[S, I]) empty(ctx context.Context) error {
 	keys := slices.Sorted(maps.Keys(o.p.published))
 	for chunk := range slices.Chunk(keys, 1000) {
 		users, err := o.load(ctx, chunk)
@@ -59,7 +70,22 @@ func (o *owner[S, I]) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := o.write(ctx, o.p.touches(false, nil)); err != nil {
+	o.spokenSince = time.Time{}
+	return nil
+}
+
+// settle leaves nothing in Redis that is published, and commits.
+func (o *owner[S, I]) settle(ctx context.Context) error {
+	if err := o.empty(ctx); err != nil {
+		return err
+	}
+	return o.commit(ctx, o.p.touches(false, nil))
+}
+
+// commit moves the marks of every bucket to where the partition is, and only then commits: so a fence below the commit
+// tells that Redis went back.
+func (o *owner[S, I]) commit(ctx context.Context, touches []state.Write) error {
+	if err := o.write(ctx, touches); err != nil {
 		return err
 	}
 	if err := failpoint.Hit(ctx, failpoint.BeforeCommit); err != nil {
@@ -71,7 +97,7 @@ func (o *owner[S, I]) settle(ctx context.Context) error {
 		}
 		o.committed = next
 	}
-	o.dirtySince = time.Time{}
+	o.appliedSince = time.Time{}
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (w *world) begin() {
 	require.NoError(w.t, err)
 	stage := orders()
 	o := &owner[*book, order]{
-		stage: &stage, cfg: Config{Verify: 3 * time.Second, Checkpoint: 4 * time.Second, CachedUsers: 4}.withDefaults(), id: thePartition, in: a, kafka: a,
+		stage: &stage, cfg: Config{Verify: 3 * time.Second, Checkpoint: 7 * time.Second, CachedUsers: 4}.withDefaults(), id: thePartition, in: a, kafka: a,
 		store: state.NewStore(rdb, "orders"), clock: clock.Clock{}, log: zerolog.Nop(),
 		tracer: noop.NewTracerProvider().Tracer(""), metrics: m,
 		gate: func(open bool) {
