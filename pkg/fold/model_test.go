@@ -1,11 +1,13 @@
 package fold
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
@@ -13,6 +15,9 @@ import (
 // steps, answers get lost, inputs come twice, Redis is emptied or goes back in time. At the end every item that was held
 // has one decision, every input is in its user's state once and in order, and nothing is held for ever.
 func TestModel(t *testing.T) {
+	if checks := flag.Lookup("rapid.checks"); raced && checks.Value.String() == checks.DefValue {
+		require.NoError(t, checks.Value.Set("25"))
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		schedule := rapid.SliceOfN(rapid.Uint32(), 300, 1000).Draw(rt, "schedule")
 		if err := simulate(t, schedule); err != nil {
@@ -20,6 +25,10 @@ func TestModel(t *testing.T) {
 		}
 	})
 }
+
+// raced says that the race detector is on. It makes a schedule four times as slow, and has seen all code after a few; the
+// others are for CI, without it.
+var raced bool
 
 // simulate runs one schedule.
 func simulate(t *testing.T, schedule []uint32) (err error) {

@@ -42,9 +42,10 @@ type Servers struct {
 	KafkaProxy, RedisProxy *toxiproxy.Proxy
 }
 
-// VirtualTimeouts make idle days cheap in a synctest bubble. A lost connection is noticed late, in virtual time.
-var VirtualTimeouts = stream.Timeouts{
-	Metadata: time.Hour, MaxWait: time.Minute, Heartbeat: 30 * time.Second, Session: 2 * time.Minute, Rebalance: time.Minute, Stall: time.Hour,
+// idle makes hours in which nothing happens cheap in a synctest bubble. A lost connection is noticed late, in virtual time.
+var idle = stream.Timeouts{
+	Metadata: 24 * time.Hour, MaxWait: 15 * time.Minute, Heartbeat: 2 * time.Minute, Session: 5 * time.Minute, Rebalance: 5 * time.Minute,
+	Stall: 24 * time.Hour,
 }
 
 var prefixes atomic.Int64
@@ -58,7 +59,7 @@ func Start(tb testing.TB, b Backend) *Servers {
 		s.embedded(tb, embedded.KafkaOptions{}, embedded.RedisOptions{})
 	case Virtual:
 		s.embedded(tb, embedded.KafkaOptions{Network: new(embedded.Network)}, embedded.RedisOptions{InMemory: true})
-		s.Kafka.Timeouts = VirtualTimeouts
+		s.Kafka.Timeouts = idle
 	case Real, RealCluster:
 		shared, err := sharedKafka()
 		require.NoError(tb, err)

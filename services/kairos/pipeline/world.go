@@ -95,9 +95,6 @@ func Start(tb testing.TB, backend pipetest.Backend, opt Options) *World {
 		TB: tb, Servers: pipetest.Start(tb, backend), opt: opt, virtual: backend == pipetest.Virtual,
 		network: new(embedded.Network), running: map[string]*process{},
 	}
-	if w.virtual {
-		w.Servers.Kafka.Timeouts = idle
-	}
 	var err error
 	w.apps, err = service.NewApps(App)
 	require.NoError(tb, err)
@@ -125,12 +122,6 @@ func Start(tb testing.TB, backend pipetest.Backend, opt Options) *World {
 		w.Run(name)
 	}
 	return w
-}
-
-// idle makes hours in which nothing happens cheap.
-var idle = stream.Timeouts{
-	Metadata: 24 * time.Hour, MaxWait: 15 * time.Minute, Heartbeat: 2 * time.Minute, Session: 5 * time.Minute, Rebalance: 5 * time.Minute,
-	Stall: 24 * time.Hour,
 }
 
 // patience is how long something may take to happen that must happen; virtual time costs nothing.
