@@ -214,7 +214,7 @@ func (w *World) Get(path string) (status int, body []byte) {
 	return answer.Code, answer.Body.Bytes()
 }
 
-// fold looks at Redis often, or seldom where days go by.
+// fold looks at Redis often enough to see a loss soon, or seldom where days go by.
 func (w *World) fold() fold.Config {
 	if w.opt.Fold != nil {
 		return *w.opt.Fold
@@ -222,7 +222,7 @@ func (w *World) fold() fold.Config {
 	if w.virtual {
 		return fold.Config{Verify: 6 * time.Hour, Checkpoint: time.Hour}
 	}
-	return fold.Config{Verify: 100 * time.Millisecond, Checkpoint: time.Second}
+	return fold.Config{Verify: time.Second, Checkpoint: 3 * time.Second}
 }
 
 func (w *World) dispatch() dispatch.Config {
