@@ -196,7 +196,7 @@ async function open() {
 }
 
 $("try").textContent = `curl -X POST ${location.origin}/v1/messages -H 'Authorization: Bearer demo' -H 'Content-Type: application/json' \\
-  -d '{"message_id":"hello-1","user_id":"phone-01","title":"Hello","body":"At the right moment","timing":"best_moment"}'`;
+  -d '{"message_id":"hello-1","user_id":"ada","title":"Hello","body":"At the right moment","timing":"best_moment"}'`;
 $("detail").addEventListener("close", () => history.replaceState(null, "", location.pathname));
 $("detail").addEventListener("click", (e) => { if (e.target === $("detail")) $("detail").close(); });
 document.addEventListener("visibilitychange", render);

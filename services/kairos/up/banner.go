@@ -39,7 +39,15 @@ func (s *System) Banner(o *cli.IO) {
 	for _, line := range s.next() {
 		o.Printf("  %s\n", line)
 	}
-	o.Printf("\n%s\n\n", cli.Soft.Render("Ctrl-C stops; what is held is kept."))
+	o.Printf("\n%s\n\n", cli.Soft.Render("Ctrl-C stops; "+s.after()+"."))
+}
+
+// after is what a stop leaves.
+func (s *System) after() string {
+	if s.Data == "" && s.cmd.embeddedKafka() {
+		return "nothing is kept"
+	}
+	return "what is held is kept"
 }
 
 func (s *System) key() string {

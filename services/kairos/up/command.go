@@ -52,7 +52,7 @@ func (c *Command) Run(ctx context.Context, o *cli.IO) error {
 	s.Banner(o)
 	err = s.Wait(ctx)
 	if err == nil {
-		o.Printf("%s\n", cli.Soft.Render("stopped; what is held is kept"))
+		o.Printf("%s\n", cli.Soft.Render("stopped; "+s.after()))
 	}
 	return err
 }
