@@ -73,8 +73,8 @@ const (
 	max24h = 1000
 )
 
-// Unlock takes in one unlock at any time, in any order. It says false when more unlocks came than a person can do:
-// the counts then stay at their ceiling.
+// Unlock takes in one unlock at any time, in any order. It says false when more unlocks came than a person can do: those
+// beyond do not count in any window, so that a minute of nonsense is not remembered for days.
 func (r *Recency) Unlock(at time.Time) bool {
 	var lag time.Duration // how far before the counts' instant the unlock was
 	if at.After(r.UnlockAt) {
@@ -88,13 +88,11 @@ func (r *Recency) Unlock(at time.Time) bool {
 			r.PrevUnlockAt = at
 		}
 	}
-	r.Unlocks10m += fade(lag, window10m)
-	r.Unlocks1h += fade(lag, window1h)
-	r.Unlocks24h += fade(lag, window24h)
-	ok := r.Unlocks10m <= max10m && r.Unlocks1h <= max1h && r.Unlocks24h <= max24h
-	r.Unlocks10m = min(r.Unlocks10m, max10m)
-	r.Unlocks1h = min(r.Unlocks1h, max1h)
-	r.Unlocks24h = min(r.Unlocks24h, max24h)
+	a, b, c := r.Unlocks10m+fade(lag, window10m), r.Unlocks1h+fade(lag, window1h), r.Unlocks24h+fade(lag, window24h)
+	ok := a <= max10m && b <= max1h && c <= max24h
+	if ok {
+		r.Unlocks10m, r.Unlocks1h, r.Unlocks24h = a, b, c
+	}
 	r.Sitting()
 	return ok
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"github.com/kairos-push/kairos/pkg/clock"
 	"github.com/kairos-push/kairos/pkg/embedded"
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
@@ -57,7 +59,7 @@ func newSystem(t *testing.T) *system {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	s := &system{c, []string{"--kafka-brokers=" + b.Addr}}
-	require.Contains(t, s.run(t, 0, "topics", "apply", "--partitions=4"), "there are 14 topics")
+	require.Contains(t, s.run(t, 0, "topics", "apply", "--partitions=4"), fmt.Sprintf("there are %d topics", len(topic.All)))
 	return s
 }
 
@@ -259,7 +261,7 @@ func TestDoctor(t *testing.T) {
 	redis := "--redis-addrs=" + r.Addr
 
 	out := s.run(t, 0, "doctor", redis, "--watch=1ms")
-	for _, want := range []string{"ok    apps file", "ok    kafka", "ok    topics", "ok    partitions", "ok    buckets", "ok    clock", "ok    progress", "ok    dead letters", "warn  eviction"} {
+	for _, want := range []string{"ok    apps file", "ok    kafka", "ok    topics", "ok    partitions", "ok    buckets", "ok    clock", "ok    progress", "ok    dead letters", "ok    clamped", "warn  eviction"} {
 		require.Contains(t, out, want)
 	}
 
@@ -267,11 +269,16 @@ func TestDoctor(t *testing.T) {
 	s.publish(t, topic.Facts, "demo|ada", event.Fact{AppID: "demo", UserID: "ada", Kind: "signal", ReceivedAt: now, Signal: &event.Signal{
 		SignalID: "s", UserID: "ada", DeviceID: "d", Kind: "battery_level", Value: event.Scalar{Text: "900", Number: true}, ObservedAt: now,
 	}})
+	for _, n := range []uint32{1, 12} {
+		s.publish(t, topic.Enriched, "demo|ada", profile.Enriched{Profile: profile.Profile{Clamped: n}})
+	}
+	s.publish(t, topic.Enriched, "demo|bo", profile.Enriched{})
 	s.publish(t, topic.Facts.DLQ(), "demo|ada", []byte("x"))
 	out = s.run(t, 1, "doctor", "--no-redis", "--watch=1ms")
 	require.Contains(t, out, "1 batteries outside 0 to 100")
+	require.Contains(t, out, "1 of the 2 people heard of last sent absurd times, values or rates: 12 records were bent, 12 of one person")
 	require.Contains(t, out, "1 records were refused within the last hour")
-	require.Regexp(t, `FAIL  progress\s+1 partitions are behind.*enrich at facts`, out)
+	require.Regexp(t, `FAIL  progress\s+3 partitions are behind.*enrich at facts`, out)
 	require.Contains(t, out, "→ is the service running?")
 
 	bad := filepath.Join(t.TempDir(), "policy.yaml")

@@ -220,6 +220,7 @@ func (d *Doctor) input(ctx context.Context, o *IO, c *stream.Client, apps *servi
 	} else {
 		rep.ok("dead letters", "none within the last hour")
 	}
+	d.clamped(ctx, c, rep)
 	odd, looked, err := oddFacts(ctx, c)
 	switch {
 	case err != nil:
@@ -231,29 +232,69 @@ func (d *Doctor) input(ctx context.Context, o *IO, c *stream.Client, apps *servi
 	}
 }
 
-func oddFacts(ctx context.Context, c *stream.Client) (odd []string, looked int, err error) {
-	ranges, err := c.Offsets(ctx, topic.Facts)
-	if err != nil {
-		return nil, 0, err
+// clamped looks at the people heard of last: how many of their records enrich had to bend.
+func (d *Doctor) clamped(ctx context.Context, c *stream.Client, rep *report) {
+	people := map[string]uint32{}
+	err := latest(ctx, c, topic.Enriched, func(r *stream.Record) {
+		var in struct {
+			Profile struct {
+				Clamped uint32 `json:"clamped"`
+			} `json:"profile"`
+		}
+		if event.Decode(r.Value, &in) == nil { // one that cannot be read is timing's to refuse
+			people[string(r.Key)] = in.Profile.Clamped
+		}
+	})
+	bent, records, most := 0, 0, uint32(0)
+	for _, n := range people {
+		if n > 0 {
+			bent++
+		}
+		records += int(n)
+		most = max(most, n)
 	}
-	counts := map[string]int{}
+	switch {
+	case err != nil:
+		rep.fail("clamped", "check the brokers", "%v", err)
+	case bent > 0:
+		rep.warn("clamped", "correct the sender's clock or SDK; kairos_enrich_clamped_total says how often it happens now",
+			"%d of the %d people heard of last sent absurd times, values or rates: %d records were bent, %d of one person", bent, len(people), records, most)
+	default:
+		rep.ok("clamped", "nothing absurd from the %d people heard of last", len(people))
+	}
+}
+
+// latest hands the newest records of a topic to fn, as many of each partition.
+func latest(ctx context.Context, c *stream.Client, t topic.Topic, fn func(*stream.Record)) error {
+	ranges, err := c.Offsets(ctx, t)
+	if err != nil {
+		return err
+	}
 	share := int64(sample / max(1, len(ranges)))
 	for p, r := range ranges {
-		err = errors.Join(err, c.Read(ctx, topic.Facts, p, max(r.Low, r.High-share), r.High, func(recs []stream.Record) error {
+		err = errors.Join(err, c.Read(ctx, t, p, max(r.Low, r.High-share), r.High, func(recs []stream.Record) error {
 			for i := range recs {
-				var f event.Fact
-				if err := event.Decode(recs[i].Value, &f); err != nil {
-					counts["unreadable"]++
-					continue
-				}
-				looked++
-				if what := oddity(&f); what != "" {
-					counts[what]++
-				}
+				fn(&recs[i])
 			}
 			return nil
 		}))
 	}
+	return err
+}
+
+func oddFacts(ctx context.Context, c *stream.Client) (odd []string, looked int, err error) {
+	counts := map[string]int{}
+	err = latest(ctx, c, topic.Facts, func(r *stream.Record) {
+		var f event.Fact
+		if err := event.Decode(r.Value, &f); err != nil {
+			counts["unreadable"]++
+			return
+		}
+		looked++
+		if what := oddity(&f); what != "" {
+			counts[what]++
+		}
+	})
 	for what, n := range counts {
 		odd = append(odd, fmt.Sprintf("%d %s", n, what))
 	}
