@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ import (
 	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
+	"github.com/kairos-push/kairos/services/timing"
+	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
 var t0 = time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
@@ -146,6 +149,34 @@ func TestWhy(t *testing.T) {
 	}
 	require.Contains(t, s.run(t, 1, "why", "none"), "app demo has no message none")
 	require.Contains(t, s.run(t, 1, "why", "m-1", "--app=shop"), "app shop has no message m-1")
+}
+
+func TestMoments(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+	c := timing.NewEngine(policy.Default()).Moments("demo", &profile.Profile{TimeZone: "Europe/Berlin",
+		QuietHours: &event.Window{Start: 22 * 60, End: 7 * 60}}, now)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/users/ada/moments" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		b, err := event.Encode(c)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		require.NoError(t, err)
+	}))
+	t.Cleanup(srv.Close)
+	out := kairos(t, 0, "moments", "ada", "--url="+srv.URL)
+	for _, want := range []string{"ada  Europe/Berlin", "11:00", "best", "Mon ", "Sun  ", "moments an hour", "@"} {
+		require.Contains(t, out, want)
+	}
+	for _, row := range regexp.MustCompile(`(?m)^  \w{3} (\d\d):\d\d `).FindAllStringSubmatch(out, -1) {
+		require.True(t, row[1] >= "07" && row[1] < "22", "%s is in the quiet hours", row[1])
+	}
+	require.Contains(t, kairos(t, 0, "moments", "ada", "--json", "--url="+srv.URL), `"time_zone":"Europe/Berlin"`)
+	require.Contains(t, kairos(t, 1, "moments", "bo", "--url="+srv.URL), "404")
 }
 
 func TestLedger(t *testing.T) {

@@ -29,6 +29,8 @@ type grammar struct {
 	Cancel cli.Cancel `cmd:"" group:"Messages" help:"Take back a message that is not released yet."`
 	Why    cli.Why    `cmd:"" group:"Messages" help:"Tell the life of a message, and why it was held or released."`
 
+	Moments cli.Moments `cmd:"" group:"Messages" help:"When a person is likely to see a push: the day to come, and the week."`
+
 	Replay   replay.Cmd      `cmd:"" group:"Without servers" help:"Run the same decisions in virtual time over a file."`
 	Learn    replay.LearnCmd `cmd:"" group:"Without servers" help:"Train a model on a file, as the learn service does on the topics."`
 	Simulate simulate.Cmd    `cmd:"" group:"Without servers" help:"Policies side by side on a synthetic population."`

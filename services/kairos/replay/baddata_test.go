@@ -53,7 +53,9 @@ var nonsense = map[string]func(say func(event.Fact), at time.Time){
 		say(sign(event.SignalRinger, "n9", at, "silent"))
 	},
 	neverOff: func(say func(event.Fact), at time.Time) { say(sign(event.SignalDNDOn, "n", at, "")) },
-	"a zone that is none": func(say func(event.Fact), at time.Time) { say(sign(event.SignalTimeZoneChanged, "n", at, "Moon/Tycho")) },
+	"a zone that is none": func(say func(event.Fact), at time.Time) {
+		say(sign(event.SignalTimeZoneChanged, "n", at, "Moon/Tycho"))
+	},
 	"a clock three hours ahead": func(say func(event.Fact), at time.Time) {
 		for i := range 30 {
 			say(sign(event.SignalUnlocked, fmt.Sprint("n", i), at.Add(3*time.Hour+time.Duration(i)*time.Second), ""))
