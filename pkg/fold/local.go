@@ -16,6 +16,9 @@ func NewLocal[S, I any](stage Stage[S, I]) *Local[S, I] {
 	return &Local[S, I]{stage: stage, states: map[string]S{}, due: newDues()}
 }
 
+// Restage goes on with another stage of the same kind of state.
+func (l *Local[S, I]) Restage(stage Stage[S, I]) { l.stage = stage }
+
 // Apply folds one input of the user key into its state.
 func (l *Local[S, I]) Apply(key string, in I, now time.Time) []Effect {
 	s, effects := l.stage.Step(l.State(key), in, now)

@@ -57,6 +57,7 @@ type (
 		Times   [instants]int64
 		Session float32
 		Unlocks [3]float32
+		Late    float32
 	}
 	packedHabit struct {
 		_       struct{} `cbor:",toarray"`
@@ -122,7 +123,7 @@ func (p Profile) MarshalCBOR() ([]byte, error) {
 	for i, t := range p.Recency.all() {
 		w.Recency.Times[i] = millis(*t)
 	}
-	w.Recency.Session = p.Recency.SessionSeconds
+	w.Recency.Session, w.Recency.Late = p.Recency.SessionSeconds, p.Recency.Late
 	w.Recency.Unlocks = [3]float32{p.Recency.Unlocks10m, p.Recency.Unlocks1h, p.Recency.Unlocks24h}
 	if len(p.Devices) > 0 {
 		w.Devices = make([]packedPhone, len(p.Devices))
@@ -160,7 +161,7 @@ func (p *Profile) UnmarshalCBOR(b []byte) error {
 	for i, t := range p.Recency.all() {
 		*t = instant(w.Recency.Times[i])
 	}
-	p.Recency.SessionSeconds = w.Recency.Session
+	p.Recency.SessionSeconds, p.Recency.Late = w.Recency.Session, w.Recency.Late
 	p.Recency.Unlocks10m, p.Recency.Unlocks1h, p.Recency.Unlocks24h = w.Recency.Unlocks[0], w.Recency.Unlocks[1], w.Recency.Unlocks[2]
 	if len(w.Devices) > 0 {
 		p.Devices = make([]Device, len(w.Devices))

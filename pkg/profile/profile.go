@@ -92,6 +92,21 @@ type Recency struct {
 	Unlocks10m float32 `json:"unlocks_10m,omitzero"`
 	Unlocks1h  float32 `json:"unlocks_1h,omitzero"`
 	Unlocks24h float32 `json:"unlocks_24h,omitzero"`
+	// Late is the share of the last signs of the person that came too late to act on, as a moving average over eight: a phone
+	// that tells everything at night shows no moment while it lasts.
+	Late float32 `json:"late,omitzero"`
+}
+
+// prompt is how soon a sign of the person has to be here to be of use.
+const prompt = 2 * time.Minute
+
+// Heard takes in that a sign of that time was received.
+func (r *Recency) Heard(at, received time.Time) {
+	late := float32(0)
+	if received.Sub(at) > prompt {
+		late = 1
+	}
+	r.Late += (late - r.Late) / 8
 }
 
 // IsEmpty says that nothing is known: such a state need not be kept.

@@ -11,7 +11,7 @@ const DefaultVersion = "builtin-1"
 // (0.06) [A]. A fresh sign takes the habit's place: its knots are the log-odds of chances that were measured in busy
 // hours (0.9), and a tenth of the habit stays.
 func Default() *Model {
-	const intercept, slope, low, kept = -0.65, 0.25, 0.78, 0.10
+	const intercept, slope, low, kept = -0.65, 0.25, 1.22, 0.10
 	m := &Model{Version: DefaultVersion}
 	m.Seen = Weights{
 		Bias:      intercept,
@@ -22,8 +22,8 @@ func Default() *Model {
 
 		// The chance that the person stays a minute more: 0.57 at the unlock, 0.80 after two minutes [M]. Sittings have a
 		// heavy tail [M]: whoever stays long stays on, until the phone may have been put down without a word [A].
-		InUse0: logit(0.57), InUse60: logit(0.70), InUse120: logit(0.80), InUse360: logit(0.84),
-		InUse900: logit(0.84), InUse2400: logit(0.60),
+		InUse0: logit(0.57), InUse60: logit(0.70), InUse120: logit(0.80), InUse360: logit(0.82),
+		InUse900: logit(0.82), InUse2400: logit(0.60),
 
 		// The chance of another unlock within five minutes: 0.54 at once, 0.31 after ten minutes, 0.14 after forty [M].
 		Away0: logit(0.54), Away600: logit(0.31), Away2400: logit(0.14),
@@ -46,8 +46,5 @@ func Default() *Model {
 		InCall: -1.0, InVehicle: -0.20, Cycling: -0.50,
 		Foreground: -0.70, // they are here already: only the uplift counts
 	}
-	// Of all sittings 43 % end within a minute; of the rest, 30 % in the next [M]; from there on a fifth a minute.
-	m.UnlockMoments = [Bins]float64{9: 0.25, 10: 0.18, 11: 0.17, 12: 0.28, 13: 0.12}
-	m.AppMoments = [Bins]float64{13: 1}
 	return m
 }

@@ -11,11 +11,12 @@ type Feature uint8
 // The features. Ages enter through hat functions: an age between two knots is shared between them in proportion, so that
 // the score is continuous in time, while each knot has a weight of its own (a plain bucket would jump at its edge).
 const (
-	Bias      Feature = iota
-	Prior             // log-odds that the person looks at the phone in this hour of the week
-	PriorLow          // the same below evens, as far as no sign is fresh: nights are worse than a line says
-	Live              // 1 while the newest sign of use is fresh, falling to 0 as it goes stale
-	PriorLive         // Prior × Live: what a fresh sign takes away from the habit's say
+	Bias         Feature = iota
+	Prior                // log-odds that the person looks at the phone in this hour of the week
+	PriorLow             // how far it is below −1, as far as no sign is fresh: nights are worse than a line says
+	Live                 // 1 while the newest sign of use is fresh, falling to 0 as it goes stale
+	PriorLive            // Prior × Live: what a fresh sign takes away from the habit's say
+	PriorLowLive         // PriorLow, as far as a sign is fresh
 
 	InUse0 // seconds since the phone came into use, if it still is
 	InUse60
@@ -60,7 +61,7 @@ const (
 )
 
 var names = [NumFeatures]string{
-	"bias", "prior", "prior_low", "live", "prior_live",
+	"bias", "prior", "prior_low", "live", "prior_live", "prior_low_live",
 	"in_use_0s", "in_use_60s", "in_use_120s", "in_use_360s", "in_use_900s", "in_use_2400s",
 	"away_0s", "away_600s", "away_2400s",
 	"app_0s", "app_120s", "app_600s", "app_1800s",
@@ -233,8 +234,11 @@ func (c *Context) At(dt, prior float64, x *Vector) {
 	case c.Away < Never:
 		fresh = x.live(awayKnots[:], Away0, c.Away+dt, prior)
 	}
-	if prior < 0 {
-		x.put(PriorLow, prior*(1-fresh))
+	if low := prior + 1; low < 0 {
+		x.put(PriorLow, low*(1-fresh))
+		if fresh > 0 {
+			x.put(PriorLowLive, low*fresh)
+		}
 	}
 	for i := range c.fading[:c.n] {
 		f := &c.fading[i]

@@ -9,9 +9,6 @@ import (
 // Dayparts divide the local day into eight parts of three hours.
 const Dayparts = 8
 
-// Bins divide p_seen into sixteen equal parts.
-const Bins = 16
-
 // HashBits is the size of the table of hashed weights: 2^18.
 const HashBits = 18
 
@@ -26,9 +23,6 @@ type Model struct {
 	// Hashed weights add to the log-odds of Open for category, campaign, channel, priority and cohort, and to those of
 	// Seen for cohort × hour of day. Empty, or 2^18 entries. They hold no ids of people.
 	Hashed []float32
-	// Moments is how good a person's moments are before their own are known: the share of moments whose best p_seen falls
-	// into each bin, for people whose unlocks are seen, and for people of whom only own-app events are.
-	UnlockMoments, AppMoments [Bins]float64
 }
 
 // PSeen is the chance that a push is visible and attended within five minutes.
@@ -36,16 +30,6 @@ func (m *Model) PSeen(x *Vector, offset float64) float64 { return sigmoid(m.Seen
 
 // Lift is the odds that a push is opened once seen, as far as the context decides; Offset multiplies them.
 func (m *Model) Lift(x *Vector) float64 { return math.Exp(clamp(m.Open.dot(x))) }
-
-// BestLift is the lift of the best moments that a person's own phone or app can show: a sitting or a visit at the age at
-// which pushes are opened most.
-func (m *Model) BestLift() float64 {
-	best := 0.0
-	for f := InUse0; f <= App1800; f++ {
-		best = max(best, m.Open[f])
-	}
-	return math.Exp(clamp(m.Open[Bias] + m.Open[Live] + best))
-}
 
 // Opens turns odds into a probability.
 func Opens(odds float64) float64 { return odds / (1 + odds) }

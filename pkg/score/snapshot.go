@@ -15,12 +15,10 @@ const maxWeight = 20
 
 // snapshot is a model as a record of the models topic.
 type snapshot struct {
-	Version       string             `json:"version"`
-	CreatedAt     time.Time          `json:"created_at,omitzero"`
-	Seen          map[string]float64 `json:"seen"`
-	Open          map[string]float64 `json:"open"`
-	UnlockMoments []float64          `json:"unlock_moments"`
-	AppMoments    []float64          `json:"app_moments"`
+	Version   string             `json:"version"`
+	CreatedAt time.Time          `json:"created_at,omitzero"`
+	Seen      map[string]float64 `json:"seen"`
+	Open      map[string]float64 `json:"open"`
 	// Hashed lists the weights that are not 0: for each, the distance of its slot to the one before as uvarint, and
 	// the weight as little-endian float32.
 	Hashed []byte `json:"hashed,omitzero"`
@@ -33,7 +31,7 @@ type snapshot struct {
 func (m *Model) Encode(createdAt time.Time, learner []byte) ([]byte, error) {
 	s := snapshot{
 		Version: m.Version, CreatedAt: createdAt, Seen: m.Seen.byName(), Open: m.Open.byName(),
-		UnlockMoments: m.UnlockMoments[:], AppMoments: m.AppMoments[:], Learner: learner,
+		Learner: learner,
 	}
 	next := 0
 	for slot, w := range m.Hashed {
@@ -46,8 +44,8 @@ func (m *Model) Encode(createdAt time.Time, learner []byte) ([]byte, error) {
 	return event.Encode(s)
 }
 
-// Parse reads a snapshot. It refuses an unknown feature, a weight that is not finite or beyond ±20, and shares that are no
-// distribution: the caller then keeps the model it has.
+// Parse reads a snapshot. It refuses an unknown feature, and a weight that is not finite or beyond ±20: the caller then keeps the
+// model it has.
 func Parse(data []byte) (*Model, error) {
 	m, _, err := ParseSnapshot(data)
 	return m, err
@@ -65,7 +63,6 @@ func ParseSnapshot(data []byte) (*Model, []byte, error) {
 	}
 	if err := errors.Join(
 		m.Seen.set("seen", s.Seen), m.Open.set("open", s.Open),
-		shares("unlock_moments", s.UnlockMoments, &m.UnlockMoments), shares("app_moments", s.AppMoments, &m.AppMoments),
 		m.unpack(s.Hashed),
 	); err != nil {
 		return nil, nil, err
@@ -121,24 +118,6 @@ func (w *Weights) set(field string, from map[string]float64) error {
 			return distrust(field+"."+name, v)
 		}
 		w[f] = v
-	}
-	return nil
-}
-
-func shares(field string, from []float64, to *[Bins]float64) error {
-	if len(from) != Bins {
-		return fmt.Errorf("model: %s: want %d shares, got %d", field, Bins, len(from))
-	}
-	sum := 0.0
-	for i, v := range from {
-		if !(v >= 0 && v <= 1) {
-			return fmt.Errorf("model: %s[%d]: want 0 to 1, got %v", field, i, v)
-		}
-		to[i] = v
-		sum += v
-	}
-	if math.Abs(sum-1) > 1e-6 {
-		return fmt.Errorf("model: %s: want a sum of 1, got %v", field, sum)
 	}
 	return nil
 }

@@ -79,6 +79,7 @@ func (s *step) instant(t time.Time) time.Time {
 // seen takes in a sign that the person was there.
 func (s *step) seen(at time.Time, deviceID string) {
 	latest(&s.p.Recency.SeenAt, at)
+	s.p.Recency.Heard(at, s.received)
 	s.p.Presence.Count(at, s.p.Location())
 	if deviceID != "" {
 		latest(&s.device(deviceID).LastSeenAt, at)

@@ -77,7 +77,7 @@ func (s *step) consent(c *event.Consent) {
 
 // forgetPresence drops what was learned from signs of presence of either kind.
 func (s *step) forgetPresence() {
-	s.p.Presence, s.p.Recent = profile.Presence{}, nil
+	s.p.Presence, s.p.Recent, s.p.Recency.Late = profile.Presence{}, nil, 0
 	s.p.Recency.SeenAt = time.Time{}
 	s.p.Recency.Sitting()
 	s.p.Devices, s.copied = slices.Clone(s.p.Devices), true

@@ -15,7 +15,7 @@ type coord struct {
 type rate struct{ alpha, beta, l1, l2 float64 }
 
 var (
-	dense = rate{alpha: 0.05, beta: 1, l2: 1}
+	dense = rate{alpha: 0.1, beta: 1, l2: 1}
 	// A hashed weight stays 0 until its evidence exceeds l1: a snapshot lists only those that matter.
 	hashed = rate{alpha: 0.1, beta: 1, l1: 1, l2: 1}
 )

@@ -113,22 +113,20 @@ var everybody = profile.DefaultWeek()
 
 // decide labels what a sign, or the lack of one by now, tells of.
 //
-// The person is there if they come within five minutes, or are at it and stay for a minute more. A sitting whose end is
-// never told is no evidence of either: the next beginning, or two hours, show that the end was lost.
+// A person who is at the phone is there if they stay for a minute more, and one who is not if they come within five: so
+// p_seen of a phone in use also says how long sittings last. A sitting whose end is never told is no evidence of either:
+// the next beginning, or two hours, show that the end was lost.
 func (p *person) decide(s sign, now time.Time, emit func(*pending, float64)) {
 	open := p.pending[:0]
 	for i := range p.pending {
 		q := p.pending[i]
 		after, age := s.at.Sub(q.at), now.Sub(q.at)
-		if s.left && q.inUse && after > 0 && after < stay {
-			q.inUse = false
-		}
 		switch {
-		case s.came && after > 0 && after <= within, s.left && q.inUse && after >= stay:
-			emit(&q, 1)
-		case s.came && after > within && q.inUse, age >= patience && q.inUse:
-		case !q.inUse && age >= within+lateness:
+		case q.inUse && s.left && after > 0 && after < stay, !q.inUse && age >= within+lateness:
 			emit(&q, 0)
+		case q.inUse && s.left && after >= stay, s.came && after > 0 && after <= within && (!q.inUse || after >= stay):
+			emit(&q, 1)
+		case q.inUse && (s.came && after > within || age >= patience):
 		default:
 			open = append(open, q)
 		}

@@ -45,11 +45,11 @@ func (ws *workspace) prepare(t *turn) {
 		}
 	}
 	c := score.Sense(t.p, t.now)
-	typical := &t.model.AppMoments
 	if t.p.AllowsDeviceData() && !t.p.Recency.UnlockAt.IsZero() {
-		typical = &t.model.UnlockMoments
+		ws.moments.fill(t.h.Moments.Bins, &t.model.unlock)
+	} else {
+		ws.moments.fill(nil, &t.model.app)
 	}
-	ws.moments.fill(t.h.Moments.Bins, typical)
 	ws.path.draw(t, &c, end)
 	ws.answer(t)
 }
@@ -93,6 +93,7 @@ type estimate struct {
 	x     *score.Vector
 	extra [extras]float64
 	wake  time.Time
+	delay float64 // what an hour of waiting costs, in the unit of the message's value
 }
 
 // What enters a decision beside the context.
@@ -171,6 +172,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 		q.shut = ws.spans(t, &a.gates, a.end)
 		e.plan = ws.solver.solve(p, &ws.moments, &q)
 		e.now = now
+		e.delay = q.decay * 3600 * max(e.wait, 0)
 		e.wake = t.now.Add(time.Duration(math.Ceil(e.next*1000)) * time.Millisecond)
 	}
 	e.extra[fValue], e.extra[fRelevance] = q.value, q.relevance
@@ -193,9 +195,8 @@ func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
 	m := &h.Message
 	rules := t.policy.For(m.Category)
 	q := terms{
-		value: 1, relevance: 1,
+		value:     1,
 		budget:    t.policy.Budget,
-		delay:     rules.DelayCost,
 		threshold: h.Draw.Threshold,
 		end:       a.end.Sub(t.now).Seconds(),
 		drop:      m.AtDeadline == event.AtDeadlineDrop,
@@ -203,14 +204,15 @@ func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
 	if m.Value != nil {
 		q.value = *m.Value
 	}
+	q.decay = rules.DelayCost / 3600
 	half := m.HalfLife
 	if half == 0 {
 		half = rules.HalfLife
 	}
 	if half > 0 {
-		q.halfLife = time.Duration(half).Seconds()
-		q.relevance = math.Exp2(-max(t.now.Sub(h.AcceptedAt).Seconds(), 0) / q.halfLife)
+		q.decay += math.Ln2 / time.Duration(half).Seconds()
 	}
+	q.relevance = math.Exp(-q.decay * max(t.now.Sub(h.AcceptedAt).Seconds(), 0))
 	halfLife := time.Duration(t.policy.Fatigue.HalfLife)
 	for i, cost := range [2]float64{t.policy.Fatigue.User, t.policy.Fatigue.Category} {
 		c := uint64(0)

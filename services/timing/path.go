@@ -216,12 +216,12 @@ func (w *habits) hour(after float64) *hour {
 }
 
 // observability is how far a person's moments may be counted on to be seen when they come: not without any history, less
-// with a short one, and less the longer nothing at all was heard.
+// with a short one, less the more of their signs came late, and less the longer nothing at all was heard.
 func observability(p *profile.Profile, now time.Time) float64 {
 	if p.Presence.IsZero() || p.Recency.SeenAt.IsZero() {
 		return 0
 	}
 	days := profile.Age(p.Presence.Since, now).Hours() / 24
 	quiet := profile.Age(p.Recency.SeenAt, now).Hours()/24 - 1
-	return days / (days + 1) * math.Exp2(-max(quiet, 0))
+	return days / (days + 1) * math.Exp2(-max(quiet, 0)) * float64(1-p.Recency.Late)
 }

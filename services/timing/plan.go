@@ -11,7 +11,7 @@ import (
 type terms struct {
 	value     float64                 // worth of an open
 	relevance float64                 // now
-	halfLife  float64                 // of relevance; 0: it does not decay
+	decay     float64                 // of relevance, per second: half-life and delay cost together
 	odds      [score.Dayparts]float64 // multiply the path's odds of an open
 	fatigue   [2]leak                 // of the person, of the category
 	budget    float64
@@ -34,7 +34,6 @@ type plan struct {
 	u       float64 // worth of a release now
 	v       float64 // worth of the best that can be done from now on
 	wait    float64 // worth of waiting: v if now is not taken
-	delay   float64 // what an hour of waiting costs, in the unit of the message's value
 	release bool    // u is at least threshold × wait, and no gate forbids it
 	next    float64 // the first later time at which the same solve says release if nothing happens
 }
@@ -58,11 +57,10 @@ func (s *solver) at(i int) *choice {
 type point struct {
 	at float64 // seconds from now
 	choice
-	value   float64 // worth of the best that can be done from there on
-	gain    float64 // worth of a release that is certain to be seen, at the best time to open it
-	inverse float64 // 1/gain
-	tire    float64 // fatigue and budget
-	open    bool    // no gate forbids a release
+	value float64 // worth of the best that can be done from there on
+	gain  float64 // worth of a release that is certain to be seen, at the best time to open it
+	tire  float64 // fatigue and budget
+	open  bool    // no gate forbids a release
 }
 
 // choice between a release and waiting, each with its worth.
@@ -70,32 +68,32 @@ type choice struct{ u, wait float64 }
 
 // solve is the optimal stopping of timing.md §3, backward from the end, for a person who is not at the phone:
 //
-//	V(end) = max(U, 0), or 0 if the message is dropped then
-//	C(t)   = (1 − κ·dt)·V(t+dt) + λ·dt·Σ_k F_k·max(0, s_k − V(t+dt))
+//	V(end) = U, or 0 if the message is dropped then
+//	C(t)   = V(t+dt) + λ·dt·max_k F(≥k)·max(0, s_k − V(t+dt))
 //	V(t)   = max(U_idle(t) if a release is allowed at t, C(t))
 //
 // and for one who is, in a sitting that goes on for another dt with chance σ, with W in place of V and
 //
-//	C(t) = (1 − κ·dt)·(σ·W(t+dt) + (1 − σ)·V(t+dt))
+//	C(t) = σ·W(t+dt) + (1 − σ)·V(t+dt)
 //
-// Two things are other than there. Waiting costs a share κ of what is waited for, not of what a certain open would bring:
-// with a fixed price no waiting would be worth it for a person of whom little can be expected. And a sitting may end: if
-// the phone stayed in use for sure, the best moment would always be a later one.
+// It differs from there in four things. Waiting costs a share κ an hour of what the message is worth, as part of its
+// relevance: with a fixed price no waiting would be worth it for a person of whom little can be expected. A sitting may end:
+// if the phone stayed in use for sure, the best moment would always be a later one. A message that is sent at its end is
+// worth U then, also below 0: else all that is worth little would be put off to the end. And F counts how long sittings
+// last rather than how well they scored, so that it outlives a model (see Moments, and offer).
 //
-// The score of a moment of quality k is s_k = gain·q_k − fatigue; the sum over k is looked up in the tails of F, as s_k
-// grows with k. A moment that comes while a gate is shut is no use.
+// The score of a sitting that has reached bin k is s_k = gain·q_k − fatigue. A moment that comes while a gate is shut is
+// no use.
 func (s *solver) solve(p *path, m *moments, q *terms) plan {
 	n, k := s.forward(p, q)
 	s.n, s.k = n, k
-	kappa := q.delay / 3600
 	v := s.points[n].end(q.drop)
 	s.points[n].value = v
 	for i := n - 1; i >= 0; i-- {
 		x := &s.points[i]
-		dt := s.points[i+1].at - x.at
-		x.wait = v * max(1-kappa*dt, 0)
+		x.wait = v
 		if x.open && p.rate[i] > 0 {
-			x.wait += p.rate[i] * dt * m.offer(p.part[i], x.gain, x.inverse, v+x.tire)
+			x.wait += p.rate[i] * (s.points[i+1].at - x.at) * m.offer(p.part[i], x.gain, v+x.tire)
 		}
 		v = x.best(x.open)
 		x.value = v
@@ -110,9 +108,8 @@ func (s *solver) solve(p *path, m *moments, q *terms) plan {
 		}
 		for ; i >= 0; i-- {
 			x := &s.inside[i]
-			dt := s.points[i+1].at - s.points[i].at
-			stay := p.sitting.stays(i, dt)
-			x.wait = (stay*v + (1-stay)*s.points[i+1].value) * max(1-kappa*dt, 0)
+			stay := p.sitting.stays(i, s.points[i+1].at-s.points[i].at)
+			x.wait = stay*v + (1-stay)*s.points[i+1].value
 			v = x.best(s.points[i].open)
 		}
 	}
@@ -122,7 +119,7 @@ func (s *solver) solve(p *path, m *moments, q *terms) plan {
 // choose reads the plan off the solved points.
 func (s *solver) choose(v float64, q *terms) plan {
 	now := s.at(0)
-	out := plan{u: now.u, v: v, wait: now.wait, delay: q.delay * max(now.wait, 0), next: s.points[s.n].at}
+	out := plan{u: now.u, v: v, wait: now.wait, next: s.points[s.n].at}
 	out.release = now.stops(s.points[0].open, q.threshold)
 	for i := 1; i < s.n; i++ {
 		if s.at(i).stops(s.points[i].open, q.threshold) {
@@ -133,13 +130,13 @@ func (s *solver) choose(v float64, q *terms) plan {
 	return out
 }
 
-// end is what the last point is worth: the release that is due there, or nothing if the message is dropped instead.
+// end is what the last point is worth: the release that is due there whatever it is worth, or nothing if the message is
+// dropped instead.
 func (c *choice) end(drop bool) float64 {
-	c.wait = 0
-	if drop {
-		return 0
+	if c.wait = 0; !drop {
+		c.wait = c.u
 	}
-	return max(c.u, 0)
+	return c.wait
 }
 
 // best of the two.
@@ -174,9 +171,9 @@ func (s *solver) forward(p *path, q *terms) (n, k int) {
 	end := min(max(q.end, 0), horizon)
 	shut := q.shut
 	walk := walk{
-		rel: q.value * q.relevance, inverse: 1 / (q.value * q.relevance), decay: halving(q.halfLife),
+		rel: q.value * q.relevance, decay: decaying(q.decay),
 		tire:  [2]float64{q.fatigue[0].cost, q.fatigue[1].cost},
-		leaks: [2]decays{halving(q.fatigue[0].half), halving(q.fatigue[1].half)},
+		leaks: [2]decays{decaying(math.Ln2 / q.fatigue[0].half), decaying(math.Ln2 / q.fatigue[1].half)},
 		best:  p.bestLift,
 	}
 	for ; n < p.n && grid[n] < end; n++ {
@@ -206,7 +203,7 @@ func (s *solver) put(w *walk, p *path, q *terms, n, i int, at float64) {
 	w.opens(p.lift[i], p.part[i], q)
 	x := &s.points[n]
 	x.at = at
-	x.gain, x.inverse = w.rel*w.hope, w.inverse*w.shy
+	x.gain = w.rel * w.hope
 	x.tire = w.tire[0] + w.tire[1] + q.budget
 	x.u = w.rel*w.open*p.seen[i] - x.tire
 	if i < p.sitting.n {
@@ -216,20 +213,19 @@ func (s *solver) put(w *walk, p *path, q *terms, n, i int, at float64) {
 
 // walk carries what decays from point to point.
 type walk struct {
-	rel, inverse float64 // value × relevance, and 1 over it
-	decay        decays
-	tire         [2]float64
-	leaks        [2]decays
-	best         float64 // lift of the best moments
-	lift         float64
-	part         uint8
-	open         float64 // chance of an open
-	hope, shy    float64 // the same at the best moments, and 1 over it
+	rel   float64 // value × relevance
+	decay decays
+	tire  [2]float64
+	leaks [2]decays
+	best  float64 // lift of the best moments
+	lift  float64
+	part  uint8
+	open  float64 // chance of an open
+	hope  float64 // the same at the best moments
 }
 
 func (w *walk) step(fine bool) {
 	w.rel *= w.decay.of(fine)
-	w.inverse *= w.decay.back(fine)
 	w.tire[0] *= w.leaks[0].of(fine)
 	w.tire[1] *= w.leaks[1].of(fine)
 }
@@ -248,19 +244,13 @@ func (w *walk) opens(lift float64, part uint8, q *terms) {
 	w.lift, w.part = lift, part
 	w.open = score.Opens(lift * q.odds[part])
 	w.hope = score.Opens(w.best * q.odds[part])
-	w.shy = 1 / w.hope
 }
 
 // decays are the factors of an exponential decay for the two steps of the grid.
-type decays struct{ rate, fine, coarse, fineBack, coarseBack float64 }
+type decays struct{ rate, fine, coarse float64 }
 
-func halving(half float64) decays {
-	if half <= 0 {
-		return decays{fine: 1, coarse: 1, fineBack: 1, coarseBack: 1}
-	}
-	rate := math.Ln2 / half
-	fine, coarse := math.Exp(-rate*fineStep), math.Exp(-rate*coarseStep)
-	return decays{rate: rate, fine: fine, coarse: coarse, fineBack: 1 / fine, coarseBack: 1 / coarse}
+func decaying(rate float64) decays {
+	return decays{rate: rate, fine: math.Exp(-rate * fineStep), coarse: math.Exp(-rate * coarseStep)}
 }
 
 func (d *decays) of(fine bool) float64 {
@@ -268,11 +258,4 @@ func (d *decays) of(fine bool) float64 {
 		return d.fine
 	}
 	return d.coarse
-}
-
-func (d *decays) back(fine bool) float64 {
-	if fine {
-		return d.fineBack
-	}
-	return d.coarseBack
 }

@@ -39,7 +39,7 @@ func anyPath(t *rapid.T) *path {
 func anyMoments(t *rapid.T) *moments {
 	own := rapid.SliceOfN(rapid.Byte(), momentBytes, momentBytes).Draw(t, "own")
 	m := &moments{}
-	m.fill(own, &score.Default().UnlockMoments)
+	m.fill(own, &load(score.Default(), time.Time{}).unlock)
 	return m
 }
 
@@ -47,9 +47,8 @@ func anyTerms(t *rapid.T) *terms {
 	q := &terms{
 		value:     rapid.Float64Range(0, 100).Draw(t, "value"),
 		relevance: rapid.Float64Range(0, 1).Draw(t, "relevance"),
-		halfLife:  rapid.SampledFrom([]float64{0, 600, 86400}).Draw(t, "half-life"),
+		decay:     math.Ln2 / rapid.SampledFrom([]float64{600, 86400, math.Inf(1)}).Draw(t, "half-life"),
 		fatigue:   [2]leak{{rapid.Float64Range(0, 1).Draw(t, "fatigue"), 3600}, {rapid.Float64Range(0, 1).Draw(t, "fatigue"), 86400}},
-		delay:     rapid.Float64Range(0, 1).Draw(t, "delay"),
 		threshold: rapid.SampledFrom([]float64{0.8, 1, 1.25}).Draw(t, "threshold"),
 		end:       rapid.Float64Range(0, 2*horizon).Draw(t, "end"),
 		drop:      rapid.Bool().Draw(t, "drop"),
@@ -84,9 +83,9 @@ func shutAt(q *terms, at float64) bool {
 	return false
 }
 
-// reference is the recursion of solve's comment written down as it stands there: from each point to the next, the sum
-// over the bins of F term by term. It shares nothing with solve but the grid.
-func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, v, wait float64) {
+// reference is the recursion of solve's comment written down as it stands there: from each point to the next, the best
+// of the bins of F one by one. It shares nothing with solve but the grid.
+func reference(p *path, own []byte, typical *score.Moments, q *terms) (u, v, wait float64) {
 	end := min(q.end, horizon)
 	var times []float64
 	for i := 0; i < p.n && (i == 0 || gridAt(i) < end); i++ {
@@ -98,10 +97,7 @@ func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, 
 	last := len(times) - 1
 	at := func(i int) int { return min(i, max(last-1, 0)) } // the end lies in the context of the point before it
 	gain := func(i int, lift float64) float64 {
-		rel := q.relevance
-		if q.halfLife > 0 {
-			rel *= math.Pow(2, -times[i]/q.halfLife)
-		}
+		rel := q.relevance * math.Exp(-q.decay*times[i])
 		odds := lift * q.odds[p.part[at(i)]]
 		return q.value * rel * odds / (1 + odds)
 	}
@@ -112,36 +108,38 @@ func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, 
 		}
 		return sum
 	}
-	share := func(part uint8, k int) float64 {
-		total, count := 8.0, 8*typical[k]
+	lasts := func(part uint8, k int) float64 { // share of the sittings that last until bin k begins
+		total, count := 0.0, 0.0
 		for j := range score.Bins {
-			total += float64(own[int(part)*score.Bins+j])
+			n := 8*typical.Share[j] + float64(own[int(part)*score.Bins+j])
+			total += n
+			if j >= k {
+				count += n
+			}
 		}
-		return (count + float64(own[int(part)*score.Bins+k])) / total
+		return count / total
 	}
 	final := func(u float64) float64 {
 		if q.drop {
 			return 0
 		}
-		return max(u, 0)
+		return u
 	}
-	discount := func(i int) float64 { return max(0, 1-q.delay/3600*(times[i+1]-times[i])) }
-
 	away := make([]float64, last+1)
 	for i := last; i >= 0; i-- {
 		u = gain(i, p.lift[at(i)])*p.seen[at(i)] - fatigue(i)
 		if i == last {
-			away[i], wait = final(u), 0
+			away[i], wait = final(u), final(u)
 			continue
 		}
 		next := away[i+1]
 		offer := 0.0
 		if !shutAt(q, times[i]) {
 			for k := range score.Bins {
-				offer += share(p.part[i], k) * max(0, gain(i, p.bestLift)*float64(k)/score.Bins-fatigue(i)-next)
+				offer = max(offer, lasts(p.part[i], k)*(gain(i, p.bestLift)*typical.Quality[k]-fatigue(i)-next))
 			}
 		}
-		wait = next*discount(i) + p.rate[i]*(times[i+1]-times[i])*offer
+		wait = next + p.rate[i]*(times[i+1]-times[i])*offer
 		away[i] = wait
 		if !shutAt(q, times[i]) {
 			away[i] = max(wait, u)
@@ -159,11 +157,11 @@ func reference(p *path, own []byte, typical *[score.Bins]float64, q *terms) (u, 
 		}
 		u = gain(i, p.sitting.lift[at(i)])*p.sitting.seen[at(i)] - fatigue(i)
 		if i == last {
-			here, wait = final(u), 0
+			here, wait = final(u), final(u)
 			continue
 		}
 		stays := math.Pow(p.sitting.seen[i], (times[i+1]-times[i])/60)
-		wait = discount(i) * (stays*here + (1-stays)*away[i+1])
+		wait = stays*here + (1-stays)*away[i+1]
 		here = wait
 		if !shutAt(q, times[i]) {
 			here = max(wait, u)
@@ -179,9 +177,9 @@ func TestSolveIsTheReference(t *testing.T) {
 		p, q := anyPath(t), anyTerms(t)
 		own := rapid.SliceOfN(rapid.Byte(), momentBytes, momentBytes).Draw(t, "own")
 		m := &moments{}
-		m.fill(own, &score.Default().AppMoments)
+		m.fill(own, &load(score.Default(), time.Time{}).app)
 		got := s.solve(p, m, q)
-		u, v, wait := reference(p, own, &score.Default().AppMoments, q)
+		u, v, wait := reference(p, own, &load(score.Default(), time.Time{}).app, q)
 		near := func(want, got float64, what string) {
 			require.InDelta(t, want, got, 1e-6*(1+math.Abs(want)), what)
 		}
@@ -197,7 +195,7 @@ func TestSolveProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, m, q := anyPath(t), anyMoments(t), anyTerms(t)
 		got := s.solve(p, m, q)
-		for _, v := range []float64{got.u, got.v, got.wait, got.delay, got.next} {
+		for _, v := range []float64{got.u, got.v, got.wait, got.next} {
 			require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%+v", got)
 		}
 		if q.end > 0 {
@@ -229,7 +227,7 @@ func TestALaterDeadlineIsNeverWorthLess(t *testing.T) {
 				p.seen[i], p.part[i] = 0.1, 0
 			}
 		}
-		q.delay, q.halfLife, q.drop, q.shut = 0, 0, true, nil
+		q.decay, q.drop, q.shut = 0, true, nil
 		q.end = rapid.Float64Range(0, horizon).Draw(t, "earlier")
 		early := s.solve(p, m, q)
 		i := rapid.IntRange(0, maxPoints-1).Draw(t, "later") // on the grid, so that both look at the same points

@@ -30,7 +30,7 @@ func (t *turn) decision(i int, all []appraisal, trigger, action string) event.De
 		POpen:          a.est.now.POpen,
 		Fatigue:        a.est.now.Fatigue,
 		Budget:         a.est.now.Budget,
-		DelayCost:      a.est.delay * 3600,
+		DelayCost:      a.est.delay,
 		Gates:          a.closed.Names(),
 		Policy:         t.policy.Name,
 		PolicyVersion:  t.policy.Version(),

@@ -25,15 +25,20 @@ type Engine struct {
 
 // NewEngine decides by the policy, with the built-in model until SetModel.
 func NewEngine(p policy.Policy) *Engine {
-	e := &Engine{policy: p, week: profile.DefaultWeek(), builtin: &loaded{score.Default(), time.Unix(1, 0)}}
+	e := &Engine{policy: p, week: profile.DefaultWeek(), builtin: load(score.Default(), time.Unix(1, 0))}
 	e.scratch.New = func() any { return new(workspace) }
 	return e
 }
 
-// loaded is a model and since when it is there.
+// loaded is a model, since when it is there, and the moments that follow from it.
 type loaded struct {
 	*score.Model
-	since time.Time
+	since       time.Time
+	unlock, app score.Moments
+}
+
+func load(m *score.Model, since time.Time) *loaded {
+	return &loaded{m, since, m.UnlockMoments(), m.AppMoments()}
 }
 
 // SetModel replaces the model of an app from the next evaluation on; that of all apps without their own if app is "".
@@ -46,7 +51,7 @@ func (e *Engine) SetModel(app string, m *score.Model, since time.Time) bool {
 	if was, ok := e.models.Load(app); ok && was.(*loaded).Version == m.Version {
 		return false
 	}
-	e.models.Store(app, &loaded{m, since})
+	e.models.Store(app, load(m, since))
 	return true
 }
 
@@ -91,7 +96,7 @@ type turn struct {
 	p       *profile.Profile
 	loc     *time.Location
 	now     time.Time
-	model   *score.Model
+	model   *loaded
 	effects []fold.Effect
 	ws      *workspace // of the evaluation under way
 }
@@ -103,7 +108,7 @@ func (e *Engine) turn(h *Holds, p *profile.Profile, now time.Time) *turn {
 			p.TimeZone = h.Out[n-1].TimeZone
 		}
 	}
-	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model(h.App).Model}
+	return &turn{Engine: e, h: h, p: p, loc: p.Location(), now: now.UTC(), model: e.model(h.App)}
 }
 
 // Step folds one record of the person's log into the holds.

@@ -45,6 +45,9 @@ func NewCore(engine *timing.Engine, sink Sink) *Core {
 	}
 }
 
+// Decide lets another engine decide from now on.
+func (c *Core) Decide(engine *timing.Engine) { c.timing.Restage(timing.Stage(engine)) }
+
 // Now is the virtual time.
 func (c *Core) Now() time.Time { return c.now }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/services/kairos/cli"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
-	"github.com/kairos-push/kairos/services/timing"
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
@@ -74,7 +73,7 @@ func (c *Cmd) config() (Config, error) {
 		}
 	}
 	cfg := Config{Params: population.Default, Regimes: Regimes(c.Hold), People: c.People, Days: c.Days, Warmup: c.Warmup,
-		Seed: c.Seed, Engine: timing.NewEngine(pol)}
+		Seed: c.Seed, Policy: pol}
 	if c.Quick {
 		cfg.People, cfg.Days, cfg.Warmup = max(20, c.People/10), max(2, c.Days/2), c.Warmup/2
 	}

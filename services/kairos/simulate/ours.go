@@ -5,9 +5,11 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/services/dispatch/push"
 	"github.com/kairos-push/kairos/services/kairos/replay"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
+	"github.com/kairos-push/kairos/services/learn"
 	"github.com/kairos-push/kairos/services/timing"
 )
 
@@ -17,17 +19,30 @@ type production struct {
 	person   *population.Person
 	user     string
 	messages map[string]Message
+	tape     *learn.Tape // records what can be learned from; nil: nothing
 }
 
 // appID of the simulated app.
 const appID = "sim"
 
-func newOurs(p *population.Person, engine *timing.Engine, out send) strategy {
+func newOurs(p *population.Person, engine *timing.Engine, out send) *production {
 	o := &production{person: p, user: "p" + strconv.Itoa(p.ID), messages: map[string]Message{}}
-	o.core = replay.NewCore(engine, replay.Sink{Deliver: func(r *event.Release, _ *push.Push, _ int, now time.Time) push.Verdict {
-		out(now.Sub(population.Epoch), o.messages[r.Message.MessageID])
-		return push.Verdict{Class: push.Sent}
-	}})
+	o.core = replay.NewCore(engine, replay.Sink{
+		Enriched: func(in *profile.Enriched) {
+			if o.tape != nil {
+				o.tape.Enriched(in)
+			}
+		},
+		Outcome: func(row *event.Outcome) {
+			if o.tape != nil {
+				o.tape.Outcome(row)
+			}
+		},
+		Deliver: func(r *event.Release, _ *push.Push, _ int, now time.Time) push.Verdict {
+			out(now.Sub(population.Epoch), o.messages[r.Message.MessageID])
+			return push.Verdict{Class: push.Sent}
+		},
+	})
 	o.feed(0, &event.Fact{Kind: event.KindDevice, Device: &event.Device{
 		DeviceID: "d", UserID: o.user, Platform: o.platform(), Channel: "fcm", AddressType: "token", Address: "token",
 		TimeZone: p.Zones[0].Zone, Permission: "granted", UpdatedAt: population.Epoch,

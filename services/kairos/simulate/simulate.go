@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
-	"github.com/kairos-push/kairos/services/timing"
+	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
 // Config of a simulation. The same Config gives the same results.
@@ -19,8 +19,7 @@ type Config struct {
 	Days    int // measured
 	Warmup  int // days before them, with messages, that are not
 	Seed    uint64
-	// Engine decides for "ours".
-	Engine *timing.Engine
+	Policy  policy.Policy // of "ours"
 	// Progress is called as people are done, from 0 to 1; nil is fine.
 	Progress func(done float64)
 }
@@ -78,6 +77,15 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) ([]
 	for k := range courses {
 		courses[k] = make([]*course, cfg.People)
 	}
+	lives := make([]*person, cfg.People)
+	err = each(ctx, cfg.People, func(i int) { lives[i] = newLife(cfg, r, people[i], length) })
+	if err != nil {
+		return nil, err
+	}
+	ownJourneys, err := school(ctx, cfg, r, lives, warmup, length)
+	if err != nil {
+		return nil, err
+	}
 	done := make(chan struct{}, cfg.People)
 	finished := make(chan struct{})
 	go func() {
@@ -89,10 +97,12 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) ([]
 		}
 	}()
 	err = each(ctx, cfg.People, func(i int) {
-		p := &person{Person: people[i], messages: messagesOf(r, people[i], cfg.Seed, length)}
-		p.life = newPhone(r, p.Person, cfg.Seed).life()
 		for k := range Names {
-			courses[k][i] = run(&cfg.Params, r, p, cfg.Seed, warmup, func(out send) strategy { return choose(k, cfg, p, &global, out) })
+			j := ownJourneys[i]
+			if k != ours {
+				j = depart(&cfg.Params, r, lives[i], cfg.Seed, warmup, func(out send) strategy { return choose(k, cfg, lives[i], &global, out) })
+			}
+			courses[k][i] = j.arrive()
 		}
 		done <- struct{}{}
 	})
@@ -118,8 +128,6 @@ func choose(k int, cfg Config, p *person, global *hours, out send) strategy {
 		return &onUnlock{send: out}
 	case unlockDwell:
 		return &onUnlock{send: out, dwell: 2 * time.Minute}
-	case ours:
-		return newOurs(p.Person, cfg.Engine, out)
 	default:
 		return newOracle(p.Person, out)
 	}

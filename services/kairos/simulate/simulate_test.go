@@ -127,15 +127,13 @@ func TestReportAndTable(t *testing.T) {
 
 func BenchmarkOurs(b *testing.B) {
 	cfg := small("live")
-	p := policy.Default()
-	cfg.Engine = timing.NewEngine(p)
+	engine := timing.NewEngine(policy.Default())
 	r := cfg.Regimes[0]
-	one := population.NewPerson(&cfg.Params, 1, 1, r.Traits, 14*day)
-	who := &person{Person: one, messages: messagesOf(r, one, 1, 14*day)}
-	who.life = newPhone(r, one, 1).life()
+	who := newLife(cfg, r, population.NewPerson(&cfg.Params, 1, 1, r.Traits, 14*day), 14*day)
 	b.ReportAllocs()
 	for b.Loop() {
-		run(&cfg.Params, r, who, 1, 0, func(out send) strategy { return newOurs(one, cfg.Engine, out) })
+		j, _ := enrol(cfg, r, who, 0, engine)
+		j.arrive()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(who.life)), "ns/signal")
 }

@@ -24,80 +24,112 @@ type person struct {
 	life     []report
 }
 
-// run plays one person's time under one policy. make gets the function that sends.
-func run(params *population.Params, r Regime, p *person, seed uint64, from time.Duration, strategyOf func(send) strategy) *course {
-	c := &course{}
-	var (
-		mood    population.Mood
-		later   reports // what pushes caused, on its way
-		muted   bool    // they opted out: nothing more can be sent
-		phone   = newPhone(r, p.Person, seed+1)
-		settled = map[int]bool{}
-	)
-	phone.next = 1 << 30 // ids apart from those of the undisturbed life
-	tell := func(s sign, at time.Duration, message int) {
-		for _, r := range phone.tell(nil, s, at, message) {
-			heap.Push(&later, r)
-		}
+// newLife is a person with the messages that they are to get and what their phone reports.
+func newLife(cfg Config, r Regime, p *population.Person, length time.Duration) *person {
+	return &person{Person: p, messages: messagesOf(r, p, cfg.Seed, length), life: newPhone(r, p, cfg.Seed).life()}
+}
+
+// journey is one person's time under one policy.
+type journey struct {
+	*course
+	params   *population.Params
+	person   *person
+	phone    *phone
+	from     time.Duration // what comes from then on is counted
+	strategy strategy
+	now      time.Duration
+	life     []report // still to come
+	messages []Message
+	later    reports // what pushes caused, on its way
+	mood     population.Mood
+	muted    bool // they opted out: nothing more can be sent
+	settled  map[int]bool
+}
+
+// depart begins a journey. strategyOf gets the function that sends.
+func depart(params *population.Params, r Regime, p *person, seed uint64, from time.Duration, strategyOf func(send) strategy) *journey {
+	j := &journey{
+		course: &course{}, params: params, person: p, phone: newPhone(r, p.Person, seed+1), from: from,
+		life: p.life, messages: p.messages, settled: map[int]bool{},
 	}
-	s := strategyOf(func(now time.Duration, m Message) {
-		if muted || settled[m.Index] {
-			return
-		}
-		settled[m.Index] = true
-		fate := p.React(params, population.Push{Index: m.Index, Category: m.Category, At: now}, &mood)
-		if fate.Pickup.End > 0 {
-			for _, r := range phone.use(nil, fate.Pickup) {
-				heap.Push(&later, r)
-			}
-		}
-		if fate.OpenedAt > 0 {
-			tell(opened, fate.OpenedAt, m.Index)
-			tell(appOpened, fate.OpenedAt, 0)
-		}
-		if fate.DismissedAt > 0 {
-			tell(dismissed, fate.DismissedAt, m.Index)
-		}
-		muted = fate.OptOut
-		if m.At >= from {
-			c.count(m, now, fate)
-		}
-	})
-	life, messages := p.life, p.messages
-	now := time.Duration(0)
-	for {
-		const never = time.Duration(1<<63 - 1)
+	j.phone.next = 1 << 30 // ids apart from those of the undisturbed life
+	j.strategy = strategyOf(j.send)
+	return j
+}
+
+// send is what happens when the policy sends.
+func (j *journey) send(now time.Duration, m Message) {
+	if j.muted || j.settled[m.Index] {
+		return
+	}
+	j.settled[m.Index] = true
+	fate := j.person.React(j.params, population.Push{Index: m.Index, Category: m.Category, At: now}, &j.mood)
+	if fate.Pickup.End > 0 {
+		j.expect(j.phone.use(nil, fate.Pickup))
+	}
+	if fate.OpenedAt > 0 {
+		j.expect(j.phone.tell(nil, opened, fate.OpenedAt, m.Index))
+		j.expect(j.phone.tell(nil, appOpened, fate.OpenedAt, 0))
+	}
+	if fate.DismissedAt > 0 {
+		j.expect(j.phone.tell(nil, dismissed, fate.DismissedAt, m.Index))
+	}
+	j.muted = fate.OptOut
+	if m.At >= j.from {
+		j.count(m, now, fate)
+	}
+}
+
+func (j *journey) expect(reports []report) {
+	for _, r := range reports {
+		heap.Push(&j.later, r)
+	}
+}
+
+// until lets everything happen before t; it says false when nothing is left to happen.
+func (j *journey) until(t time.Duration) bool {
+	for !j.muted && (len(j.messages) > 0 || len(j.settled) < len(j.person.messages)) {
 		due, atReport, atMessage := never, never, never
-		if t, ok := s.due(); ok {
-			due = max(t, now) // what became due in hindsight is due now
+		if at, ok := j.strategy.due(); ok {
+			due = max(at, j.now) // what became due in hindsight is due now
 		}
-		own := len(life) > 0 && (len(later) == 0 || life[0].Arrives <= later[0].Arrives)
+		own := len(j.life) > 0 && (len(j.later) == 0 || j.life[0].Arrives <= j.later[0].Arrives)
 		if own {
-			atReport = life[0].Arrives
-		} else if len(later) > 0 {
-			atReport = later[0].Arrives
+			atReport = j.life[0].Arrives
+		} else if len(j.later) > 0 {
+			atReport = j.later[0].Arrives
 		}
-		if len(messages) > 0 {
-			atMessage = messages[0].At
+		if len(j.messages) > 0 {
+			atMessage = j.messages[0].At
 		}
 		next := min(due, atReport, atMessage)
-		now = max(now, next)
+		if next >= t {
+			return next < never
+		}
+		j.now = max(j.now, next)
 		switch {
-		case next == never, len(messages) == 0 && len(settled) == len(p.messages), muted:
-			c.finish(p.messages, settled, from)
-			return c
 		case next == due:
-			s.wake(next)
+			j.strategy.wake(next)
 		case next == atReport && own:
-			s.observe(next, life[0])
-			life = life[1:]
+			j.strategy.observe(next, j.life[0])
+			j.life = j.life[1:]
 		case next == atReport:
-			s.observe(next, heap.Pop(&later).(report)) //nolint:forcetypeassert // the heap holds nothing else
+			j.strategy.observe(next, heap.Pop(&j.later).(report)) //nolint:forcetypeassert // the heap holds nothing else
 		default:
-			s.offer(next, messages[0])
-			messages = messages[1:]
+			j.strategy.offer(next, j.messages[0])
+			j.messages = j.messages[1:]
 		}
 	}
+	return false
+}
+
+const never = time.Duration(1<<63 - 1)
+
+// arrive ends the journey.
+func (j *journey) arrive() *course {
+	j.until(never)
+	j.finish(j.person.messages, j.settled, j.from)
+	return j.course
 }
 
 // count adds a message that was sent.

@@ -50,7 +50,7 @@ type Fatigue struct {
 type Rules struct {
 	Deadline    event.Duration `yaml:"deadline"`   // from acceptance, for messages without their own
 	HalfLife    event.Duration `yaml:"half_life"`  // of relevance; 0: it does not decay
-	DelayCost   float64        `yaml:"delay_cost"` // of the worth of a seen message, per hour (timing.md: κ = 0.05)
+	DelayCost   float64        `yaml:"delay_cost"` // share of a message's worth that is lost in an hour (timing.md: κ = 0.05)
 	Foreground  string         `yaml:"foreground"`
 	Caps        []Cap          `yaml:"caps"` // of this category, for all but critical messages
 	Exploration Exploration    `yaml:"exploration"`

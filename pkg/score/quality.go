@@ -1,0 +1,79 @@
+package score
+
+import "math"
+
+// Bins divide sittings by their length.
+const Bins = 16
+
+// lengths are where the bins begin, in seconds: ages at which the quality of a sitting is looked at.
+var lengths = [Bins]float64{0, 15, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600, 900, 1800, 3600}
+
+// Bin of a sitting that lasted for so many seconds.
+func Bin(seconds float64) int {
+	i := Bins - 1
+	for i > 0 && seconds < lengths[i] {
+		i--
+	}
+	return i
+}
+
+// Moments is what a good moment is worth before anything is known of it: the quality that a sitting has reached at the
+// beginning of each bin, and the share of sittings that end in it, before a person's own are known.
+type Moments struct{ Quality, Share [Bins]float64 }
+
+// BestLift is the lift of the best moments that a person's own phone or app can show: a sitting or a visit at the age at
+// which pushes are opened most.
+func (m *Model) BestLift() float64 {
+	best := m.Open[InUse0]
+	for f := InUse0; f <= App1800; f++ {
+		best = max(best, m.Open[f])
+	}
+	return math.Exp(clamp(m.Open[Bias] + m.Open[Live] + best))
+}
+
+// quality of a moment, 0 to 1: p_seen, less as far as a push that is seen is opened less then than at the best of times.
+func (m *Model) quality(x *Vector, best float64) float64 {
+	return m.PSeen(x, 0) * min(m.Lift(x)/best, 1)
+}
+
+// typicalHabit is the chance that a person looks at the phone within an hour in which moments are found.
+const typicalHabit = 0.9
+
+// UnlockMoments are the sittings of people whose unlocks are known. Their length follows from the model, as p_seen of a phone
+// in use is the chance that the sitting goes on for a minute more.
+func (m *Model) UnlockMoments() (out Moments) {
+	c := Unobserved()
+	var x Vector
+	best, still := m.BestLift(), 1.0
+	const step = 15.0 // divides all lengths
+	for i := range lengths {
+		end := UsedFor + 0.0
+		if i+1 < Bins {
+			end = lengths[i+1]
+		}
+		c.InUse = lengths[i]
+		c.At(0, logit(typicalHabit), &x)
+		out.Quality[i] = m.quality(&x, best)
+		before := still
+		for ; c.InUse < end; c.InUse += step {
+			c.At(0, logit(typicalHabit), &x)
+			still *= math.Pow(m.PSeen(&x, 0), step/60)
+		}
+		out.Share[i] = before - still
+	}
+	out.Share[Bins-1] += still
+	return out
+}
+
+// AppMoments are the visits of people of whom only own-app events are known: all alike, as nobody tells their end.
+func (m *Model) AppMoments() (out Moments) {
+	c := Unobserved()
+	var x Vector
+	best := m.BestLift()
+	for _, c.App = range appKnots {
+		c.At(0, logit(typicalHabit), &x)
+		out.Quality[0] = max(out.Quality[0], m.quality(&x, best))
+	}
+	out.Share[0] = 1
+	return out
+}
