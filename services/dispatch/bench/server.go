@@ -58,7 +58,7 @@ func start(o order) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{cmd: exec.Command(self), pool: x509.NewCertPool()} //nolint:gosec,noctx // this program itself, ended by stop
+	t := &target{cmd: exec.Command(self), pool: x509.NewCertPool()} //nolint:noctx // this program itself, ended by stop
 	t.cmd.Env = append(os.Environ(), serverEnv+"="+string(text))
 	t.cmd.Stderr = os.Stderr
 	if t.in, err = t.cmd.StdinPipe(); err != nil {

@@ -198,12 +198,13 @@ func grants() (string, error) {
 
 // browser is a subscription at the server, and the app's keys.
 func browser(t *target) (sub library.Subscription, private, public string, err error) {
-	if private, public, err = library.GenerateVAPIDKeys(); err != nil {
-		return
+	private, public, err = library.GenerateVAPIDKeys()
+	if err != nil {
+		return sub, private, public, err
 	}
 	key, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
-		return
+		return sub, private, public, err
 	}
 	return library.Subscription{Endpoint: "https://" + t.addr + "/push/1", Keys: library.Keys{
 		P256dh: base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes()), Auth: base64.RawURLEncoding.EncodeToString(make([]byte, 16)),

@@ -51,10 +51,12 @@ func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
 		f = append(f, hpack.HeaderField{Name: strings.ToLower(name), Value: v[0]})
 	}
 	x.req = h2.Request{Path: req.URL.EscapedPath(), Fields: f, Body: x.body}
-	if x.err = o.client.Do(req.Context(), &x.req, &x.resp); x.err != nil || x.resp.Status >= http.StatusInternalServerError {
-		return quiet(req, http.StatusBadGateway, nil), nil
+	x.err = o.client.Do(req.Context(), &x.req, &x.resp)
+	status, body := x.resp.Status, x.resp.Body
+	if x.err != nil || status >= http.StatusInternalServerError {
+		status, body = http.StatusBadGateway, nil
 	}
-	return quiet(req, x.resp.Status, x.resp.Body), nil
+	return quiet(req, status, body), nil
 }
 
 // quiet is an answer that the SDK takes as final.

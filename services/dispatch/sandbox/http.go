@@ -100,7 +100,7 @@ func (g *Gateways) addRule(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil {
-		err = in.Rule.Validate()
+		err = in.Validate()
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -348,9 +349,7 @@ func TestWebPushIsStrict(t *testing.T) {
 		"a body that is not sealed": {map[string]string{}, 400},
 	} {
 		header := map[string]string{"Authorization": fine, "TTL": "60", "Content-Encoding": "aes128gcm"}
-		for k, v := range tt.header {
-			header[k] = v
-		}
+		maps.Copy(header, tt.header)
 		require.Equal(t, tt.status, ask(t, c, request(t, sub.Endpoint, strings.Repeat("x", 200), header)).status, name)
 	}
 	header := map[string]string{"Authorization": fine, "TTL": "60", "Content-Encoding": "aes128gcm"}
