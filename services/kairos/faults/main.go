@@ -24,10 +24,13 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/kairos-push/kairos/services/kairos/faults/rig"
+	"github.com/kairos-push/kairos/services/kairos/faults/verify"
 )
 
 type command struct {
 	Run      runCommand      `cmd:"" default:"withargs" help:"Run rows of the fault table."`
+	Soak     soakCommand     `cmd:"" help:"Steady load and one fault after the other, for half an hour."`
+	Table    tableCommand    `cmd:"" help:"Print the table of files that --json has written."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Measure how long Redis takes to come back when all of it is gone."`
 	Gateways gatewaysCommand `cmd:"" hidden:"" help:"Serve as the providers; the suite starts this."`
 }
@@ -61,13 +64,11 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	dir := c.Keep
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "kairos-faults-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, done, err := newSuite(ctx, c.Bin, c.Keep)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	lines := io.Discard
 	if c.JSON != "" {
 		f, err := os.OpenFile(c.JSON, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -77,14 +78,6 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 		defer f.Close()
 		lines = f
 	}
-	s := &suite{bin: c.Bin, dir: dir}
-	if s.bin == "" {
-		s.bin = filepath.Join(dir, "bin")
-		if err := build(ctx, s.bin); err != nil {
-			return err
-		}
-	}
-	defer s.close()
 	good := true
 	heading(os.Stdout)
 	for i := range rows {
@@ -106,6 +99,32 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 	}
 	if !good {
 		return errGates
+	}
+	return nil
+}
+
+// tableCommand prints results that are there.
+type tableCommand struct {
+	Files []string `arg:"" type:"existingfile"`
+}
+
+// Run prints rows in the order of the table.
+func (c *tableCommand) Run() error {
+	byFault := map[string][]Result{}
+	for _, file := range c.Files {
+		results, err := verify.ReadLog[Result](file)
+		if err != nil {
+			return err
+		}
+		for _, r := range results {
+			byFault[r.Fault] = append(byFault[r.Fault], r)
+		}
+	}
+	heading(os.Stdout)
+	for _, f := range faults() {
+		if results := byFault[f.Name]; results != nil {
+			line(os.Stdout, results)
+		}
 	}
 	return nil
 }

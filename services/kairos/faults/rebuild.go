@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -30,25 +29,15 @@ const probes = 200
 
 // Run measures once.
 func (c *rebuildCommand) Run(ctx context.Context) (err error) {
-	dir := c.Keep
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "kairos-rebuild-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, done, err := newSuite(ctx, c.Bin, c.Keep)
+	if err != nil {
+		return err
 	}
-	s := &suite{bin: c.Bin, dir: dir}
-	defer s.close()
-	if s.bin == "" {
-		s.bin = filepath.Join(dir, "bin")
-		if err := build(ctx, s.bin); err != nil {
-			return err
-		}
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	if err := s.cluster(1); err != nil {
 		return err
 	}
-	r, err := rig.Open(ctx, s.kafka, rig.Config{Bin: s.bin, Dir: filepath.Join(dir, "rebuild"), Prefix: "rebuild.", Policy: policy, Env: map[string]string{}})
+	r, err := rig.Open(ctx, s.kafka, rig.Config{Bin: s.bin, Dir: filepath.Join(s.dir, "rebuild"), Prefix: "rebuild.", Policy: policy, Env: map[string]string{}})
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,30 @@ type suite struct {
 	count    int
 }
 
+// newSuite builds the programs unless they are there. done ends Kafka, and removes what is not to be kept.
+func newSuite(ctx context.Context, bin, keep string) (s *suite, done func() error, err error) {
+	s = &suite{bin: bin, dir: keep}
+	if keep == "" {
+		if s.dir, err = os.MkdirTemp("", "kairos-faults-"); err != nil {
+			return nil, nil, err
+		}
+	}
+	done = func() error {
+		s.close()
+		if keep == "" {
+			return os.RemoveAll(s.dir)
+		}
+		return nil
+	}
+	if s.bin == "" {
+		s.bin = filepath.Join(s.dir, "bin")
+		if err := build(ctx, s.bin); err != nil {
+			return nil, nil, errors.Join(err, done())
+		}
+	}
+	return s, done, nil
+}
+
 // run is one seed of one fault, from start to verdict.
 func (s *suite) run(ctx context.Context, f *Fault, seed uint64) Result {
 	res := Result{Fault: f.Name, Seed: seed, Control: f.Control}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/kairos/faults/rig"
 )
 
@@ -165,22 +167,53 @@ func poison(r *run) (time.Time, error) {
 		return time.Time{}, err
 	}
 	defer cl.Close()
-	bad := []string{
-		"", "null", "{", "[]", `"text"`, "\xff\xfe{}", `{"message_id":"m","message_id":"n"}`, `{"user_id":1}`, `{"message_id":"x"}`,
-		strings.Repeat("[", 100_000), `{"data":` + strings.Repeat(`{"a":`, 10_000), `{"body":"` + strings.Repeat("x", 950_000) + `"}`,
+	bad, err := corpus("pkg/event/testdata/fuzz")
+	if err != nil {
+		return time.Time{}, err
 	}
+	bad = append(bad,
+		"", "null", "{", "[]", `"text"`, "\xff\xfe{}", `{"message_id":"m","message_id":"n"}`, `{"user_id":1}`, `{"message_id":"x"}`,
+		strings.Repeat("[", 100_000), `{"data":`+strings.Repeat(`{"a":`, 10_000), `{"body":"`+strings.Repeat("x", 950_000)+`"}`,
+	)
 	for round := range 3 {
-		for _, topic := range []string{"in.messages.v1", "in.events.v1", "in.signals.v1", "in.devices.v1", "in.users.v1", "facts.v1", "enriched.v1", "releases.v1"} {
+		for _, t := range []topic.Topic{
+			topic.InMessages, topic.InEvents, topic.InSignals, topic.InReceipts, topic.InDevices, topic.InUsers, topic.Facts, topic.Enriched, topic.Releases, topic.Attempts,
+		} {
 			for i, value := range bad {
-				rec := &kgo.Record{Topic: r.Prefix + topic, Key: fmt.Appendf(nil, "demo|u%04d", i*round), Value: []byte(value)}
-				if err := cl.ProduceSync(r, rec).FirstErr(); err != nil {
-					return time.Time{}, fmt.Errorf("poison %s: %w", topic, err)
-				}
+				cl.Produce(r, &kgo.Record{Topic: r.Prefix + t.Name, Key: fmt.Appendf(nil, "demo|u%04d", i*round), Value: []byte(value)}, func(rec *kgo.Record, e error) {
+					if e != nil {
+						err = errors.Join(err, fmt.Errorf("poison %s: %w", rec.Topic, e)) // called by one goroutine
+					}
+				})
 			}
+		}
+		if err := errors.Join(cl.Flush(r), err); err != nil {
+			return time.Time{}, err
 		}
 		r.pause(2 * time.Second)
 	}
 	return r.clock.Now(), nil
+}
+
+// corpus reads the inputs that fuzzing has found, from the root of the repository.
+func corpus(dir string) (values []string, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("no fuzz corpus in %s: run this in the root of the repository", dir)
+	}
+	for _, file := range files {
+		data, e := os.ReadFile(file)
+		if e != nil {
+			return nil, e
+		}
+		for line := range strings.Lines(string(data)) {
+			_, arg, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(line), ")"), "(")
+			if text, e := strconv.Unquote(arg); ok && e == nil {
+				values = append(values, text)
+			}
+		}
+	}
+	return values, err
 }
 
 func await(ok func() error) error { return rig.Await(time.Minute, ok) }

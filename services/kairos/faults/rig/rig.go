@@ -124,10 +124,10 @@ func (r *Rig) services(context.Context) (err error) {
 	r.URL = "http://" + listen
 	r.Services["ingest"] = r.program("ingest", r.ports[0], "--listen", listen)
 	r.Services["enrich"] = r.program("enrich", r.ports[1], "--checkpoint", "5s")
-	r.Services["timing"] = r.program("timing", r.ports[2], "--checkpoint", "5s", "--policy", policy)
+	r.Services["timing"] = r.program("timing", r.ports[2], "--listen", "", "--checkpoint", "5s", "--policy", policy)
 	r.Services["dispatch"] = r.program("dispatch", r.ports[3])
 	if r.cfg.Second {
-		r.Services["timing-2"] = r.program("timing-2", r.ports[4], "--checkpoint", "5s", "--policy", policy)
+		r.Services["timing-2"] = r.program("timing-2", r.ports[4], "--listen", "", "--checkpoint", "5s", "--policy", policy)
 	}
 	for name, p := range r.Services {
 		if err := p.start(strings.Fields(r.cfg.Env[name])); err != nil {
