@@ -66,6 +66,10 @@ faults: kafka ## every row of the fault table on real servers, SEEDS=5 each; ARG
 faults-quick: kafka ## a bounded subset of the fault table
 	@mkdir -p bin && go build -o bin/faults ./services/kairos/faults && exec bin/faults --quick $(ARGS)
 
+.PHONY: soak
+soak: kafka ## half an hour of steady load, one fault after the other; memory and goroutines stay flat; ARGS="--for 5m"
+	@mkdir -p bin && go build -o bin/faults ./services/kairos/faults && exec bin/faults soak $(ARGS)
+
 .PHONY: bench
 bench: ## benchmarks of every stage, COUNT=3 runs each, and the senders beside the libraries
 	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 60m ./...) || exit 1; done

@@ -163,18 +163,23 @@ func (s *Sender) push(ctx context.Context, n *apns2.Notification, payload []byte
 	if err := s.client.Do(ctx, &sc.req, &sc.resp); err != nil {
 		return apns2.Response{}, err
 	}
-	r := apns2.Response{StatusCode: sc.resp.Status, ApnsID: sc.resp.Field("apns-id"), ApnsUniqueID: sc.resp.Field("apns-unique-id")}
-	if len(sc.resp.Body) == 0 {
-		return r, nil
+	return read(&sc.resp), nil
+}
+
+// read makes of an answer what apns2 makes of it.
+func read(resp *h2.Response) apns2.Response {
+	r := apns2.Response{StatusCode: resp.Status, ApnsID: resp.Field("apns-id"), ApnsUniqueID: resp.Field("apns-unique-id")}
+	if len(resp.Body) == 0 {
+		return r
 	}
 	var body struct {
 		Reason string `json:"reason"`
 	}
-	if json.Unmarshal(sc.resp.Body, &body) != nil {
+	if json.Unmarshal(resp.Body, &body) != nil {
 		body.Reason = push.ReasonBadAnswer
 	}
 	r.Reason = body.Reason
-	return r, nil
+	return r
 }
 
 // bearer is the provider token. apns2 signs it; it is asked again only when a renewal may be due, as it locks.
