@@ -181,6 +181,9 @@ func (o *owner[S, I]) batch(ctx context.Context, recs []stream.Record) error {
 	if err != nil {
 		return err
 	}
+	if err := failpoint.Hit(ctx, failpoint.BeforePublish); err != nil {
+		return err
+	}
 	return o.do(ctx, pl)
 }
 
@@ -228,9 +231,6 @@ func (o *owner[S, I]) load(ctx context.Context, keys []string) (map[string]*user
 func (o *owner[S, I]) do(ctx context.Context, pl *plan[S]) error {
 	if failpoint.Off(failpoint.Session) {
 		ctx = context.WithoutCancel(ctx)
-	}
-	if err := failpoint.Hit(ctx, failpoint.BeforePublish); err != nil {
-		return err
 	}
 	if err := o.publish(ctx, pl.publish); err != nil {
 		return err

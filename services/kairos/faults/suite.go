@@ -170,7 +170,7 @@ func (s *suite) look(ctx context.Context, r *run, since time.Time) (*verify.Repo
 	if err != nil {
 		return nil, err
 	}
-	pushes, err := verify.ReadPushes(filepath.Join(r.Dir, rig.PushesLog))
+	pushes, err := r.pushes()
 	if err != nil {
 		return nil, err
 	}

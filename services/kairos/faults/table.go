@@ -101,7 +101,7 @@ func overtake(r *run) (time.Time, error) {
 	if err := await(r.Services["timing"].Frozen); err != nil {
 		return time.Time{}, err
 	}
-	pushes, err := verify.ReadPushes(filepath.Join(r.Dir, rig.PushesLog))
+	pushes, err := r.pushes()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -114,6 +114,17 @@ func overtake(r *run) (time.Time, error) {
 	err = await(func() error { return r.ended(recalled) })
 	r.Services["timing"].Signal(syscall.SIGCONT)
 	return r.clock.Now(), err
+}
+
+func (r *run) pushes() ([]verify.Push, error) { return verify.ReadPushes(filepath.Join(r.Dir, rig.PushesLog)) }
+
+// pushed says how many pushes are missing to n.
+func (r *run) pushed(n int) error {
+	pushes, err := r.pushes()
+	if err == nil && len(pushes) < n {
+		err = fmt.Errorf("%d pushes, not yet %d", len(pushes), n)
+	}
+	return err
 }
 
 // ended says which of the messages have no end.
@@ -265,6 +276,9 @@ func controls() []Fault {
 
 // loseBoth kills dispatch and empties Redis: nobody is left who knows how attempts under way have gone.
 func loseBoth(r *run) (time.Time, error) {
+	if err := await(func() error { return r.pushed(10) }); err != nil {
+		return time.Time{}, err
+	}
 	r.Services["dispatch"].End(syscall.SIGKILL)
 	at, err := flush(r)
 	r.pause(time.Second)
