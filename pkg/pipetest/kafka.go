@@ -161,7 +161,7 @@ func startKafka(dir string, o KafkaOptions) (*Kafka, error) {
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	if err := k.AwaitReady(ctx); err != nil {
 		k.Close()

@@ -43,9 +43,12 @@ type suite struct {
 func newSuite(ctx context.Context, bin, keep string) (s *suite, done func() error, err error) {
 	s = &suite{bin: bin, dir: keep}
 	if keep == "" {
-		if s.dir, err = os.MkdirTemp("", "kairos-faults-"); err != nil {
-			return nil, nil, err
-		}
+		s.dir, err = os.MkdirTemp("", "kairos-faults-")
+	} else {
+		err = os.MkdirAll(keep, 0o750)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	done = func() error {
 		s.close()
@@ -182,13 +185,13 @@ func (s *suite) look(ctx context.Context, r *run, since time.Time) (*verify.Repo
 }
 
 // cluster gives Kafka so many nodes.
-func (s *suite) cluster(nodes int) (err error) {
+func (s *suite) cluster(nodes int) error {
 	if s.kafka != nil && len(s.kafka.Nodes) == nodes {
 		return nil
 	}
 	s.close()
-	dir := filepath.Join(s.dir, fmt.Sprintf("kafka-%d", nodes))
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	dir, err := os.MkdirTemp(s.dir, "kafka-")
+	if err != nil {
 		return err
 	}
 	s.kafka, err = pipetest.OpenKafka(dir, pipetest.KafkaOptions{Nodes: nodes, Proxied: true})

@@ -44,7 +44,7 @@ func (r *run) killKafka(node int, alone bool) (time.Time, error) {
 	if err := n.Restart(); err != nil {
 		return at, err
 	}
-	ctx, cancel := context.WithTimeout(r, time.Minute)
+	ctx, cancel := context.WithTimeout(r, 3*time.Minute)
 	defer cancel()
 	if err := r.Kafka.AwaitReady(ctx); err != nil {
 		return at, err
