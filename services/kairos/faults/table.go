@@ -26,7 +26,7 @@ func faults() []Fault {
 func kills() []Fault {
 	var out []Fault
 	for _, s := range []string{"ingest", "enrich", "timing"} {
-		out = append(out, Fault{Name: "kill-" + s, Quick: true, Gate: strict, Inject: kill(s)})
+		out = append(out, Fault{Name: "kill-" + s, Quick: s == "timing", Gate: strict, Inject: kill(s)})
 	}
 	return append(out,
 		Fault{Name: "kill-dispatch", Quick: true, Gate: destroys, Inject: func(r *run) (time.Time, error) {
@@ -38,10 +38,10 @@ func kills() []Fault {
 			at, err := kill("dispatch")(r)
 			return at, errors.Join(err, r.Gateways.Reset())
 		}},
-		Fault{Name: "zombie-timing", Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
+		Fault{Name: "zombie-timing", Quick: true, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=session",
 		}},
-		Fault{Name: "kill-dispatch-and-flushall", Gate: destroys, Inject: loseBoth, Env: map[string]string{
+		Fault{Name: "kill-dispatch-and-flushall", Quick: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
 			"dispatch": "KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
 		Fault{Name: "zombie-enrich", Gate: strict, Inject: freeze("enrich")},
@@ -116,7 +116,9 @@ func overtake(r *run) (time.Time, error) {
 	return r.clock.Now(), err
 }
 
-func (r *run) pushes() ([]verify.Push, error) { return verify.ReadPushes(filepath.Join(r.Dir, rig.PushesLog)) }
+func (r *run) pushes() ([]verify.Push, error) {
+	return verify.ReadPushes(filepath.Join(r.Dir, rig.PushesLog))
+}
 
 // pushed says how many pushes are missing to n.
 func (r *run) pushed(n int) error {
@@ -201,7 +203,7 @@ func providers() []Fault {
 		"webpush-drop": {Gateway: sandbox.WebPush, Every: 3, Fault: sandbox.DropAfter},
 		"apns-silence": {Gateway: sandbox.APNs, Every: 4, Fault: sandbox.Silence},
 	} {
-		out = append(out, Fault{Name: name, Quick: name == "fcm-drop", Gate: destroys, Inject: misbehave(rule)})
+		out = append(out, Fault{Name: name, Quick: name == "webpush-drop", Gate: destroys, Inject: misbehave(rule)})
 	}
 	mortal := func(c *load.Config) { c.Deadline = 20 * second } // who has no address any more gets nothing
 	out = append(out,
@@ -230,7 +232,7 @@ func misbehave(rule sandbox.Rule) func(*run) (time.Time, error) {
 // inputs that are wrong, too many, or there twice; clocks that are wrong.
 func inputs() []Fault {
 	out := []Fault{
-		{Name: "replayed-twice", Quick: true, Gate: strict, Load: func(c *load.Config) { c.Twice = true }},
+		{Name: "replayed-twice", Gate: strict, Load: func(c *load.Config) { c.Twice = true }},
 		{Name: "burst-10x", Gate: strict, Load: func(c *load.Config) { c.Burst, c.Messages, c.Over = true, 600, 40*time.Second }},
 		{Name: "poison", Quick: true, Gate: strict, Inject: poison},
 	}
@@ -262,10 +264,10 @@ func controls() []Fault {
 		{Name: "control-fence", Quick: true, Control: true, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=fence,session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=fence,session",
 		}},
-		{Name: "control-commit", Control: true, Gate: strict, Inject: kill("enrich"), Env: map[string]string{
+		{Name: "control-commit", Quick: true, Control: true, Gate: strict, Inject: kill("enrich"), Env: map[string]string{
 			"enrich": "KAIROS_GUARDS_OFF=commit KAIROS_FAILPOINTS=before_publish=sleep:3s",
 		}},
-		{Name: "control-journal", Control: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
+		{Name: "control-journal", Quick: true, Control: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
 			"dispatch": "KAIROS_GUARDS_OFF=journal KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
 		{Name: "control-echo", Control: true, Gate: strict, Inject: flush, Env: map[string]string{
