@@ -58,7 +58,7 @@ func (s lifecycle) step(a act) (bool, lifecycle) {
 	switch r.end = a.what; a.what {
 	case "cancelled":
 		ok = ok && s.cancelled && !r.released && !r.pushed
-	case "superseded", "suppressed", "control":
+	case "suppressed", "control": // superseded can also be an attempt that nobody knows the answer of
 		ok = ok && !r.pushed
 	case "sent":
 		ok = ok && r.pushed
