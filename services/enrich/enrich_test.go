@@ -10,12 +10,10 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kairos-push/kairos/pkg/clock"
-	"github.com/kairos-push/kairos/pkg/embedded"
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/pipetest"
 	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/pkg/service"
-	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 )
@@ -25,12 +23,8 @@ func TestProfilesOutliveARestart(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	broker, err := embedded.Kafka(ctx, embedded.KafkaOptions{})
-	require.NoError(t, err)
-	defer broker.Close()
-	client, err := stream.New(stream.Config{Brokers: []string{broker.Addr}}, zerolog.Nop(), clock.Clock{}, prometheus.NewRegistry())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, client.Close()) }()
+	servers := pipetest.Start(t, pipetest.Embedded)
+	client, redis := servers.Stream(t), servers.Store(t)
 	require.NoError(t, client.Apply(ctx, topic.WithDLQs(), 4, 1))
 
 	enriched := make(chan profile.Enriched, 16)
@@ -57,10 +51,7 @@ func TestProfilesOutliveARestart(t *testing.T) {
 		{device(t0, "addr"), signal(event.SignalUnlocked, t0)},
 		{signal(event.SignalLocked, after(time.Minute))},
 	} {
-		memory, err := embedded.Redis(embedded.RedisOptions{}) // a new one each time: it starts empty
-		require.NoError(t, err)
-		redis, err := state.Open(state.Config{Addrs: []string{memory.Addr}})
-		require.NoError(t, err)
+		require.NoError(t, redis.FlushAll(ctx).Err())
 		e, err := New(Config{}, service.Deps{Kafka: client, Redis: redis, Log: zerolog.Nop(), Metrics: prometheus.NewRegistry()})
 		require.NoError(t, err)
 		run, stop := context.WithCancel(ctx)
@@ -87,8 +78,6 @@ func TestProfilesOutliveARestart(t *testing.T) {
 		}
 		stop()
 		require.NoError(t, <-done)
-		require.NoError(t, redis.Close())
-		memory.Close()
 	}
 }
 

@@ -13,8 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kairos-push/kairos/pkg/clock"
-	"github.com/kairos-push/kairos/pkg/embedded"
+	"github.com/kairos-push/kairos/pkg/pipetest"
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/pkg/stream"
@@ -86,12 +85,7 @@ func TestTopicsAreConsumedPastPoisonAndOverARestart(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	broker, err := embedded.Kafka(ctx, embedded.KafkaOptions{})
-	require.NoError(t, err)
-	defer broker.Close()
-	client, err := stream.New(stream.Config{Brokers: []string{broker.Addr}, Prefix: "kairos."}, zerolog.Nop(), clock.Clock{}, prometheus.NewRegistry())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, client.Close()) }()
+	client := pipetest.Start(t, pipetest.Embedded).Stream(t)
 	require.NoError(t, client.Apply(ctx, topic.WithDLQs(), 4, 1))
 	apps, err := service.NewApps(service.Demo)
 	require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -45,11 +44,7 @@ func (d *Doctor) policy(rep *report) {
 	if d.Policy == "" {
 		return
 	}
-	data, err := os.ReadFile(d.Policy)
-	if err == nil {
-		_, err = policy.Parse(data)
-	}
-	if err != nil {
+	if _, err := policy.Load(d.Policy); err != nil {
 		rep.fail("policy file", "correct the file; timing refuses to start with it", "%v", err)
 		return
 	}

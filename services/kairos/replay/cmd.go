@@ -33,15 +33,9 @@ func (c *Input) Open(o *cli.IO) (*timing.Engine, io.ReadCloser, error) {
 
 // engine decides by the policy and the model of the files, or by the built-in ones.
 func (c *Input) engine() (*timing.Engine, error) {
-	p := policy.Default()
-	if c.Policy != "" {
-		data, err := os.ReadFile(c.Policy)
-		if err != nil {
-			return nil, err
-		}
-		if p, err = policy.Parse(data); err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Policy, err)
-		}
+	p, err := policy.Load(c.Policy)
+	if err != nil {
+		return nil, err
 	}
 	if c.Seed != 0 {
 		p = p.Seeded(c.Seed)

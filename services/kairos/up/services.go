@@ -3,7 +3,6 @@ package up
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/kairos-push/kairos/services/console"
 	"github.com/kairos-push/kairos/services/dispatch"
@@ -18,7 +17,7 @@ import (
 // startServices starts the services from the end of a message's path to its beginning, so that they stop from the
 // beginning to the end.
 func (s *System) startServices(context.Context) error {
-	rules, err := loadPolicy(s.cmd.Policy)
+	rules, err := policy.Load(s.cmd.Policy)
 	if err != nil {
 		return err
 	}
@@ -74,21 +73,6 @@ func momentsOf(t *timing.Timing) ingest.Moments {
 		}
 		return c, err
 	}
-}
-
-func loadPolicy(path string) (policy.Policy, error) {
-	if path == "" {
-		return policy.Default(), nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return policy.Policy{}, fmt.Errorf("policy: %w", err)
-	}
-	p, err := policy.Parse(data)
-	if err != nil {
-		return policy.Policy{}, fmt.Errorf("policy: %s: %w", path, err)
-	}
-	return p, nil
 }
 
 // startPage starts the console. It comes behind the open port and so stops before it: a server that stops waits for its

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"time"
 
@@ -25,22 +24,11 @@ func program() service.Program[flags] {
 		Doc:   "Holds each message until the moment at which it is worth most, and says why.",
 		Redis: true,
 		New: func(f flags, cfg service.Config, _ *service.Apps, deps service.Deps) (service.Runner, error) {
-			p, err := rules(cfg.Policy)
+			p, err := policy.Load(cfg.Policy)
 			if err != nil {
 				return nil, err
 			}
 			return timing.New(timing.Config{Policy: p, Fold: fold.Config{Checkpoint: f.Checkpoint}, Listen: f.Listen}, deps)
 		},
 	}
-}
-
-func rules(file string) (policy.Policy, error) {
-	if file == "" {
-		return policy.Default(), nil
-	}
-	data, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-	if err != nil {
-		return policy.Policy{}, fmt.Errorf("policy: %w", err)
-	}
-	return policy.Parse(data)
 }
