@@ -25,7 +25,8 @@
 //
 // # Order
 //
-// Releases of one user and lane are first tried in the order of the log (order). A retry waits for itself alone.
+// Releases of one user and lane are first tried in the order of the log (order). A retry waits for itself alone,
+// and is given up when a release has come that shows in its place on the phone (Replaced).
 //
 // # Retries and the log
 //

@@ -221,6 +221,8 @@ func TestUpWithAFleet(t *testing.T) {
 		require.Zero(t, r.Contradictions)
 		return r.Ended["sent"] >= 5 && r.After["delivered"] >= 3 && r.After["opened"] >= 1 && r.Held > 0
 	})
+	require.Contains(t, string(i.call(t, http.MethodGet, "/sandbox/pushes", nil)), `"message_id":"`)
+	require.Contains(t, string(i.call(t, http.MethodGet, "/sandbox/", nil)), "Sandbox gateways")
 	out := kairos(t, 0, "doctor", "--no-redis", "--kafka-brokers="+i.kafka, "--watch=10s")
 	require.Contains(t, out, "ok    dead letters")
 	require.Contains(t, out, "ok    input")
