@@ -120,6 +120,9 @@ const (
 
 // receipt is how the person answered a push. Several devices may report one answer: it counts once.
 func (s *step) receipt(r *event.Receipt) (fresh bool) {
+	if s.p.IsEmpty() { // only somebody who erased themselves gets a push without being known
+		return true
+	}
 	if s.p.Recent.Seen(event.KindReceipt, r.ReceiptID, s.received) {
 		return false
 	}
@@ -155,6 +158,9 @@ func (s *step) receipt(r *event.Receipt) (fresh bool) {
 
 // result is what dispatch came to. One release counts as one send, however many devices it went to.
 func (s *step) result(r *event.Result) {
+	if s.p.IsEmpty() { // they erased themselves while it was on its way
+		return
+	}
 	at := s.instant(r.At)
 	if r.Status == event.ResultSent && !s.p.Recent.Seen("sent", r.MessageID+"|"+strconv.Itoa(r.Revision), s.received) {
 		s.p.Response.Sent(at, s.p.Location())

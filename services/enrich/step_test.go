@@ -80,6 +80,9 @@ func enriched(t *testing.T, e fold.Effect) *profile.Enriched {
 	return v
 }
 
+// known is somebody of whom something is known.
+func known() *profile.Profile { return &profile.Profile{Cohort: "c"} }
+
 func TestEveryFactPassesOnceAndDuplicatesDoNot(t *testing.T) {
 	t.Parallel()
 	ev, sig := ownEvent("app_opened", t0), signal(event.SignalUnlocked, t0)
@@ -99,11 +102,11 @@ func TestEveryFactPassesOnceAndDuplicatesDoNot(t *testing.T) {
 		{"user", fact(t0, &event.User{UserID: "u1", Cohort: "c"}), 2},
 		{"nothing at all", &event.Fact{Kind: "?"}, 2},
 	} {
-		p, effects := feed(&profile.Profile{}, c.fact, c.fact)
+		p, effects := feed(known(), c.fact, c.fact)
 		require.Len(t, effects, c.want, c.name)
 		e := enriched(t, effects[0])
 		require.Equal(t, *c.fact, e.Fact, c.name)
-		once, _ := feed(&profile.Profile{}, c.fact)
+		once, _ := feed(known(), c.fact)
 		require.Equal(t, once, p, "%s: the second delivery changed the profile", c.name)
 	}
 }
@@ -240,7 +243,7 @@ func TestDevices(t *testing.T) {
 		return fact(after(time.Hour), &event.Result{MessageID: "m", DeviceID: "d1", Status: event.ResultFailed, At: at, PruneAddress: dead})
 	}
 	address := func(facts ...*event.Fact) string {
-		p, effects := feed(&profile.Profile{}, facts...)
+		p, effects := feed(known(), facts...)
 		if d := p.Device("d1"); d == nil || d.Deleted {
 			require.Empty(t, enriched(t, effects[len(effects)-1]).Profile.Devices, "a deleted device is on no topic")
 			return "none"
@@ -290,7 +293,7 @@ func TestDisabledOutlivesAnOlderRegistration(t *testing.T) {
 	t.Parallel()
 	off := fact(after(time.Minute), &event.Receipt{ReceiptID: "r", MessageID: "m", UserID: "u1", DeviceID: "d1", Kind: "disabled", OccurredAt: after(time.Minute)})
 	for _, order := range [][]*event.Fact{{device(t0, "a"), off}, {off, device(t0, "a")}} {
-		p, _ := feed(&profile.Profile{}, order...)
+		p, _ := feed(known(), order...)
 		require.False(t, p.Device("d1").Reachable())
 		p, _ = feed(p, device(after(time.Hour), "a"))
 		require.True(t, p.Device("d1").Reachable(), "and ends with a newer one")
@@ -350,6 +353,13 @@ func TestEraseLeavesNothing(t *testing.T) {
 	last := enriched(t, effects[2])
 	require.True(t, last.Fact.User.Erase, "timing ends the holds")
 	require.Equal(t, profile.Profile{}, last.Profile)
+
+	// What was on its way still passes, and leaves no trace either.
+	p, effects = feed(p, fact(t0, &event.Result{MessageID: "m", DeviceID: "a", Status: event.ResultSent, At: t0, PruneAddress: "x"}),
+		fact(t0, &event.Receipt{ReceiptID: "r", MessageID: "m", UserID: "u1", DeviceID: "a", Kind: event.ReceiptOpened, OccurredAt: t0}),
+		fact(t0, &event.Receipt{ReceiptID: "s", MessageID: "m", UserID: "u1", DeviceID: "a", Kind: event.ReceiptDisabled, OccurredAt: t0}))
+	require.Equal(t, &profile.Profile{}, p)
+	require.Len(t, effects, 3)
 }
 
 func TestOnePushCountsOnceHoweverManyDevicesItReached(t *testing.T) {
@@ -360,7 +370,7 @@ func TestOnePushCountsOnceHoweverManyDevicesItReached(t *testing.T) {
 	opened := func(id, dev string) *event.Fact {
 		return fact(t0, &event.Receipt{ReceiptID: id, MessageID: "m", UserID: "u1", DeviceID: dev, Kind: "opened", OccurredAt: t0})
 	}
-	p, _ := feed(&profile.Profile{}, sent("d1"), sent("d2"), opened("r1", "d1"), opened("r2", "d2"))
+	p, _ := feed(&profile.Profile{}, device(t0, "a"), sent("d1"), sent("d2"), opened("r1", "d1"), opened("r2", "d2"))
 	r := p.Response.Rates(t0)
 	require.InDelta(t, 1, r.Sends[12], 0.06)
 	require.InDelta(t, 1, r.Opens[12], 0.06)

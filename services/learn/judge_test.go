@@ -146,3 +146,21 @@ func TestGradientsAreSlopesOfTheLoss(t *testing.T) {
 		require.InDelta(t, (e.loss(up)-e.loss(down))/(2*h), e.gradient(p, q), 1e-6, "%+v", e)
 	}
 }
+
+// What is published knows features, categories and cohorts by their numbers in a table, and nobody by a name.
+func TestModelsHoldNoIdentifiers(t *testing.T) {
+	t.Parallel()
+	l := NewLearner(DefaultLimits())
+	for _, r := range crowd("demo", 5, 2, 9) {
+		l.apply(r)
+	}
+	for _, s := range round(t, l, monday.AddDate(0, 0, 2)) {
+		_, blob, err := score.ParseSnapshot(s.Value)
+		require.NoError(t, err)
+		require.NotEmpty(t, blob)
+		for _, name := range []string{"u000", "u003", "cnews", "chat", "m1", "\"d\""} {
+			require.NotContains(t, string(s.Value), name)
+			require.NotContains(t, string(blob), name)
+		}
+	}
+}

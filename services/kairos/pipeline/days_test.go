@@ -1,11 +1,16 @@
 package pipeline_test
 
 import (
+	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/state"
+	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 	"github.com/kairos-push/kairos/services/kairos/pipeline"
 )
@@ -81,6 +86,7 @@ var days = []story{
 		s.Await("next", event.OutcomeHeld)
 		s.Expect("m", "accepted", "released now", "sent", "ignored attribution_window")
 	}},
+	{"erased without a trace", erased},
 	{"a minute between two", func(s *pipeline.Story) {
 		s.At("11:00")
 		s.Say(s.Phone("phone"), s.Message("a"), s.Message("b"), s.Message("c"))
@@ -88,6 +94,78 @@ var days = []story{
 		s.Between("11:01", "11:01:01", "b", event.OutcomeSent)
 		s.Between("11:02", "11:02:02", "c", event.OutcomeSent)
 	}},
+}
+
+// erased lives an hour or two, then erases themselves with one message held and one in flight; what is on its way still
+// comes in after it. Two hours later no compacted topic and no key or value in Redis knows of them.
+func erased(s *pipeline.Story) {
+	s.At("11:00")
+	s.Say(s.Phone("phone"), s.Shows("phone", event.SignalUnlocked, s.Now()), s.Did("app_opened"), event.User{UserID: s.User, Cohort: "beta"})
+	s.Say(s.Message("opened"), s.Message("held", until(s, "23:00"), func(m *event.Message) { m.NotBefore = s.Time("22:00") }))
+	s.Await("opened", event.OutcomeSent)
+	answer := event.Receipt{ReceiptID: s.User, MessageID: "opened", UserID: s.User, DeviceID: "phone", Kind: event.ReceiptOpened, OccurredAt: s.Now(),
+		Token: event.SignReceipt([]byte(pipeline.App.ReceiptSecret), pipeline.App.AppID, s.User, "opened", "phone", s.In(24*time.Hour))}
+	s.Say(answer)
+	s.Await("opened", event.OutcomeOpened)
+	time.Sleep(2 * time.Hour) // checkpoints
+	trace(s, require.NotZero)
+
+	s.Say(s.Message("last"), event.User{UserID: s.User, Erase: true})
+	s.Answered("last")
+	answer.ReceiptID += "-late"
+	s.Say(answer)
+	time.Sleep(2 * time.Hour)
+	s.Await("held", event.OutcomeCancelled)
+	trace(s, require.Zero)
+}
+
+// trace wants, of every place that may keep something of the person, whether it does.
+func trace(s *pipeline.Story, want func(require.TestingT, any, ...any)) {
+	s.Helper()
+	key := event.Key(pipeline.App.AppID, s.User)
+	kafka := s.Servers.Stream(s.TB)
+	for _, t := range []topic.Topic{topic.Profiles, topic.Holds} {
+		n, err := kafka.Partitions(s.TB.Context(), t)
+		require.NoError(s, err)
+		size, records := 0, 0
+		err = kafka.Read(s.TB.Context(), t, state.Partition(key, n), -1, -1, func(recs []stream.Record) error {
+			for i := range recs {
+				if string(recs[i].Key) == key {
+					size, records = len(recs[i].Value), records+1
+				}
+			}
+			return nil
+		})
+		require.NoError(s, err)
+		require.NotZero(s, records, "%s has a record or a tombstone", t.Name)
+		want(s, size, "the newest record in %s", t.Name)
+	}
+	db, ctx := s.Servers.Store(s.TB), s.TB.Context()
+	keys, err := db.Keys(ctx, "*").Result()
+	require.NoError(s, err)
+	found := 0
+	for _, k := range keys {
+		var held any
+		switch kind := db.Type(ctx, k).Val(); kind {
+		case "none": // gone meanwhile
+		case "string":
+			held = db.Get(ctx, k).Val()
+		case "hash":
+			held = db.HGetAll(ctx, k).Val()
+		case "set":
+			held = db.SMembers(ctx, k).Val()
+		case "zset":
+			held = db.ZRange(ctx, k, 0, -1).Val()
+		case "list":
+			held = db.LRange(ctx, k, 0, -1).Val()
+		default:
+			require.Fail(s, "a kind of key that is not looked into", "%s: %s", k, kind)
+		}
+		if regexp.MustCompile(regexp.QuoteMeta(s.User) + `(\D|$)`).MatchString(k + " " + fmt.Sprint(held)) {
+			found++
+		}
+	}
+	want(s, found, "keys of Redis with the person in them")
 }
 
 // outages are stories of their own world: a provider that is down is down for all.
