@@ -17,12 +17,12 @@ const neverOff = "do-not-disturb that is never switched off"
 
 // nonsense is what a broken phone or a broken sender may say at an instant.
 var nonsense = map[string]func(say func(event.Fact), at time.Time){
-	"unlocks in the year 2099": func(say func(event.Fact), at time.Time) {
+	"unlocks in the year 2099": func(say func(event.Fact), _ time.Time) {
 		for i := range 20 {
 			say(sign(event.SignalUnlocked, fmt.Sprint("n", i), time.Date(2099, 1, 1, i, 0, 0, 0, time.UTC), ""))
 		}
 	},
-	"unlocks before there were phones": func(say func(event.Fact), at time.Time) {
+	"unlocks before there were phones": func(say func(event.Fact), _ time.Time) {
 		for i := range 20 {
 			say(sign(event.SignalUnlocked, fmt.Sprint("n", i), time.Date(1970, 1, 1, i, 0, 0, 0, time.UTC), ""))
 		}
@@ -33,10 +33,14 @@ var nonsense = map[string]func(say func(event.Fact), at time.Time){
 		}
 	},
 	"a battery of 900 %, then of -5 %": func(say func(event.Fact), at time.Time) {
-		say(event.Fact{Kind: event.KindSignal, Signal: &event.Signal{SignalID: "n1", UserID: "u", DeviceID: "d", Kind: event.SignalBatteryLevel,
-			ObservedAt: at, Value: event.Scalar{Text: "900", Number: true}}})
-		say(event.Fact{Kind: event.KindSignal, Signal: &event.Signal{SignalID: "n2", UserID: "u", DeviceID: "d", Kind: event.SignalBatteryLevel,
-			ObservedAt: at, Value: event.Scalar{Text: "-5", Number: true}}})
+		say(event.Fact{Kind: event.KindSignal, Signal: &event.Signal{
+			SignalID: "n1", UserID: "u", DeviceID: "d", Kind: event.SignalBatteryLevel,
+			ObservedAt: at, Value: event.Scalar{Text: "900", Number: true},
+		}})
+		say(event.Fact{Kind: event.KindSignal, Signal: &event.Signal{
+			SignalID: "n2", UserID: "u", DeviceID: "d", Kind: event.SignalBatteryLevel,
+			ObservedAt: at, Value: event.Scalar{Text: "-5", Number: true},
+		}})
 	},
 	"locked and unlocked at once, a hundred times": func(say func(event.Fact), at time.Time) {
 		for i := range 100 {
@@ -69,8 +73,10 @@ var nonsense = map[string]func(say func(event.Fact), at time.Time){
 	},
 	"sessions that end before they start": func(say func(event.Fact), at time.Time) {
 		for i, name := range []string{"session_ended", "session_started", "session_ended"} {
-			say(event.Fact{Kind: event.KindEvent, Event: &event.Event{EventID: fmt.Sprint("n", i), UserID: "u", DeviceID: "d", Name: name,
-				OccurredAt: at.Add(-time.Duration(i) * 365 * 24 * time.Hour)}})
+			say(event.Fact{Kind: event.KindEvent, Event: &event.Event{
+				EventID: fmt.Sprint("n", i), UserID: "u", DeviceID: "d", Name: name,
+				OccurredAt: at.Add(-time.Duration(i) * 365 * 24 * time.Hour),
+			}})
 		}
 	},
 }
@@ -87,8 +93,7 @@ const recovery = 24 * time.Hour
 func probed(t *testing.T, hear func(say func(event.Fact), at time.Time)) (probe event.Decision, first string) {
 	t.Helper()
 	start := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
-	var core *replay.Core
-	core = replay.NewCore(engine(), replay.Sink{
+	core := replay.NewCore(engine(), replay.Sink{
 		Decision: func(d *event.Decision) {
 			if d.MessageID == "probe" && probe.MessageID == "" {
 				probe = *d
@@ -104,11 +109,15 @@ func probed(t *testing.T, hear func(say func(event.Fact), at time.Time)) (probe 
 		f.AppID, f.UserID, f.ReceivedAt = "demo", "u", at
 		core.Feed(&f, at)
 	}
-	feed(event.Fact{Kind: event.KindDevice, Device: &event.Device{DeviceID: "d", UserID: "u", Platform: "android", Channel: "fcm", AddressType: "token",
-		Address: "a", TimeZone: "UTC", Permission: "granted", UpdatedAt: start}}, start)
+	feed(event.Fact{Kind: event.KindDevice, Device: &event.Device{
+		DeviceID: "d", UserID: "u", Platform: "android", Channel: "fcm", AddressType: "token",
+		Address: "a", TimeZone: "UTC", Permission: "granted", UpdatedAt: start,
+	}}, start)
 	hold := func(id string, at time.Time) {
-		feed(event.Fact{Kind: event.KindMessage, Message: &event.Message{MessageID: id, UserID: "u", Priority: event.Promotional, Title: "t",
-			Timing: event.TimingBestMoment, Deadline: at.Add(8 * time.Hour)}}, at)
+		feed(event.Fact{Kind: event.KindMessage, Message: &event.Message{
+			MessageID: id, UserID: "u", Priority: event.Promotional, Title: "t",
+			Timing: event.TimingBestMoment, Deadline: at.Add(8 * time.Hour),
+		}}, at)
 	}
 	bad := start.AddDate(0, 0, 14).Add(11*time.Hour + 7*time.Minute)
 	n := 0

@@ -95,8 +95,8 @@ func (l *Log) Arms(seed uint64) []Arm {
 }
 
 // against is a gain; not a number where there is nothing to compare.
-func against(comparable bool, a, b float64) float64 {
-	if !comparable {
+func against(fair bool, a, b float64) float64 {
+	if !fair {
 		return nan
 	}
 	return a - b

@@ -57,7 +57,7 @@ func (l *Log) estimate(c policy.Policy, seed uint64, modelOf func([]person) mode
 	}
 	q := modelOf(people)
 	n := len(people)
-	var count, reward, sumW, sumWR, direct, robust = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	count, reward, sumW, sumWR, direct, robust := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	for i, p := range people {
 		for _, m := range p {
 			w := weight(c, m)

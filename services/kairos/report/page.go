@@ -185,8 +185,10 @@ var armHead = []string{"arm", "messages", "sent", "opens %", "attended reach %",
 func armRows(arms []Arm) [][]string {
 	var out [][]string
 	for _, a := range arms {
-		out = append(out, []string{a.Name, strconv.Itoa(a.Messages), strconv.Itoa(a.Sends), a.Opens.Times(100).Format("%.1f"), a.Reach.Times(100).Format("%.1f"),
-			a.Came.Times(100).Format("%.1f"), a.OptOuts.Format("%.1f"), a.MedianSent.Duration(), a.OverImmediate.Times(100).Format("%.1f"), a.OverControl.Times(100).Format("%.1f")})
+		out = append(out, []string{
+			a.Name, strconv.Itoa(a.Messages), strconv.Itoa(a.Sends), a.Opens.Times(100).Format("%.1f"), a.Reach.Times(100).Format("%.1f"),
+			a.Came.Times(100).Format("%.1f"), a.OptOuts.Format("%.1f"), a.MedianSent.Duration(), a.OverImmediate.Times(100).Format("%.1f"), a.OverControl.Times(100).Format("%.1f"),
+		})
 	}
 	return out
 }

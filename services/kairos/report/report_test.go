@@ -58,8 +58,10 @@ func rows(t *testing.T, w io.Writer, n int) {
 			row(event.OutcomeControl, time.Second)
 			continue
 		}
-		say(&event.Decision{DecisionID: fmt.Sprintf("d%d", i), AppID: "a", UserID: m.UserID, MessageID: m.MessageID, Action: event.ActionRelease,
-			Score: 0.1, PSeen: 0.5, POpen: 2 * opens[draw.Arm], LocalTime: start.Add(time.Duration(i) * time.Hour).Format("2006-01-02T15:04:05"), Why: "x"})
+		say(&event.Decision{
+			DecisionID: fmt.Sprintf("d%d", i), AppID: "a", UserID: m.UserID, MessageID: m.MessageID, Action: event.ActionRelease,
+			Score: 0.1, PSeen: 0.5, POpen: 2 * opens[draw.Arm], LocalTime: start.Add(time.Duration(i) * time.Hour).Format("2006-01-02T15:04:05"), Why: "x",
+		})
 		row(event.OutcomeSent, time.Minute)
 		if rng.Float64() < opens[draw.Arm] {
 			row(event.OutcomeOpened, 2*time.Minute)

@@ -46,8 +46,10 @@ func (w *world) log(people int) *Log {
 			m := &event.Message{MessageID: fmt.Sprintf("%d-%d", k, w.rng.Int64()), UserID: user, Priority: event.Promotional, Category: category}
 			draw := policy.Explore(w.mix, 0, "a", user, m)
 			row := func(typ string, after time.Duration) {
-				o := &event.Outcome{AppID: "a", UserID: user, MessageID: m.MessageID, Category: category, Priority: m.Priority, Type: typ,
-					OccurredAt: start.Add(after), Arm: draw.Arm, Propensity: draw.Propensity, AfterMS: after.Milliseconds()}
+				o := &event.Outcome{
+					AppID: "a", UserID: user, MessageID: m.MessageID, Category: category, Priority: m.Priority, Type: typ,
+					OccurredAt: start.Add(after), Arm: draw.Arm, Propensity: draw.Propensity, AfterMS: after.Milliseconds(),
+				}
 				if w.said != nil {
 					o.Propensity = w.said(draw.Arm, draw.Propensity)
 				}

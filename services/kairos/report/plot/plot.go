@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/kairos-push/kairos/services/kairos/report/stats"
@@ -64,8 +65,8 @@ func Lines(x, y Axis, series ...Series) template.HTML {
 			for k := range s.X {
 				point(&pts, xs.at(s.X[k]), ys.at(s.High[k]))
 			}
-			for k := len(s.X) - 1; k >= 0; k-- {
-				point(&pts, xs.at(s.X[k]), ys.at(s.Low[k]))
+			for k, x := range slices.Backward(s.X) {
+				point(&pts, xs.at(x), ys.at(s.Low[k]))
 			}
 			fmt.Fprintf(&b, `<polygon class="band c%d" points="%s"/>`, i%8, pts.String())
 		}

@@ -23,7 +23,7 @@ func (w *Waits) Add(cluster int, wait time.Duration) {
 	if wait >= 0 {
 		bin = min(lastBin-1, int(binsPerDoubling*math.Log2(1+wait.Seconds())))
 	}
-	w.bins[cluster] = append(w.bins[cluster], uint8(bin)) //nolint:gosec // ≤ lastBin
+	w.bins[cluster] = append(w.bins[cluster], uint8(bin))
 }
 
 // Quantile of the waits of clusters drawn that often, within the width of a bin (9 %). +Inf when it is never.
