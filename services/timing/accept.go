@@ -181,7 +181,7 @@ func (t *turn) cancel(c *event.Cancel) {
 
 // cancelOn ends the messages that an event of the person makes pointless.
 func (t *turn) cancelOn(name string) {
-	for i := len(t.h.Held) - 1; i >= 0; i-- {
+	for i := range slices.Backward(t.h.Held) {
 		if slices.Contains(t.h.Held[i].Message.CancelOn, name) {
 			t.end(i, event.OutcomeCancelled, reasonEventPrefix+name)
 		}

@@ -63,7 +63,7 @@ func (t *turn) evaluate(trigger string) {
 
 // withdraw ends what the person has opted out of since it was accepted.
 func (t *turn) withdraw() {
-	for i := len(t.h.Held) - 1; i >= 0; i-- {
+	for i := range slices.Backward(t.h.Held) {
 		if c := t.h.Held[i].Message.Category; c != "" && slices.Contains(t.p.OptedOut, c) {
 			t.end(i, event.OutcomeSuppressed, reasonOptedOut)
 		}

@@ -1,6 +1,7 @@
 package timing
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -89,10 +90,8 @@ func (t *turn) live(g *policy.Gates, m *event.Message, to []*profile.Device) {
 		}
 	}
 	if d, until := active(t.p, t.now, time.Duration(t.policy.ActiveElsewhere)); d != nil {
-		for _, x := range to {
-			if x == d {
-				return
-			}
+		if slices.Contains(to, d) {
+			return
 		}
 		g.Forbid(policy.ActiveElsewhere, until)
 	}

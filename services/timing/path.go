@@ -206,7 +206,7 @@ func (w *habits) hour(after float64) *hour {
 		p := float64(w.week[i])
 		*h = hour{
 			week:   i,
-			part:   uint8(i % 24 / 3), //nolint:gosec // 0 to 7
+			part:   uint8(i % 24 / 3),
 			prior:  score.Logit(min(p*w.level, max(p, maxHabit))),
 			cohort: w.model.CohortOffset(w.p.Cohort, i%24),
 			rate:   min(-math.Log1p(-p)/3600*w.often, maxRate),

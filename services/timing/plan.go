@@ -15,7 +15,6 @@ type terms struct {
 	odds      [score.Dayparts]float64 // multiply the path's odds of an open
 	fatigue   [2]leak                 // of the person, of the category
 	budget    float64
-	delay     float64 // what an hour of waiting costs, as a share of the worth at the best that can be hoped for
 	threshold float64 // factor on the value of waiting
 	end       float64 // the last time at which it may go
 	drop      bool    // nothing goes at the end
