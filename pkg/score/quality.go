@@ -18,7 +18,8 @@ func Bin(seconds float64) int {
 }
 
 // Moments is what a good moment is worth before anything is known of it: the quality that a sitting has reached at the
-// beginning of each bin, and the share of sittings that end in it, before a person's own are known.
+// beginning of each bin (p_seen, less as far as a push that is seen is opened less then than at the best of times), and the
+// share of sittings that end in it, before a person's own are known.
 type Moments struct{ Quality, Share [Bins]float64 }
 
 // BestLift is the lift of the best moments that a person's own phone or app can show: a sitting or a visit at the age at
@@ -31,31 +32,46 @@ func (m *Model) BestLift() float64 {
 	return math.Exp(clamp(m.Open[Bias] + m.Open[Live] + best))
 }
 
-// quality of a moment, 0 to 1: p_seen, less as far as a push that is seen is opened less then than at the best of times.
-func (m *Model) quality(x *Vector, best float64) float64 {
-	return m.PSeen(x, 0) * min(m.Lift(x)/best, 1)
-}
-
 // typicalHabit is the chance that a person looks at the phone within an hour in which moments are found.
 const typicalHabit = 0.9
 
+// wakingHours are those over which the unlocks of a day are spread.
+const wakingHours = 16
+
+// Sittings is the quality that sittings of a person who unlocks the phone so often in a day have reached at the beginning of
+// each bin, in the hours in which moments are found.
+func (m *Model) Sittings(unlocks float64) (quality [Bins]float64) {
+	c := Unobserved()
+	c.Unlocks24h, c.Unlocks1h, c.Unlocks10m = unlocks, unlocks/wakingHours, unlocks/wakingHours/6
+	c.Prepare()
+	var x Vector
+	best := m.BestLift()
+	for i := range lengths {
+		c.InUse = lengths[i]
+		c.At(0, logit(typicalHabit), &x)
+		quality[i] = m.PSeen(&x, 0) * min(m.Lift(&x)/best, 1)
+	}
+	return quality
+}
+
+// typicalUnlocks a day: the median of phone owners (timing.md §6).
+const typicalUnlocks = 96
+
 // UnlockMoments are the sittings of people whose unlocks are known. Their length follows from the model, as p_seen of a phone
 // in use is the chance that the sitting goes on for a minute more.
-func (m *Model) UnlockMoments() (out Moments) {
+func (m *Model) UnlockMoments() Moments {
+	out := Moments{Quality: m.Sittings(typicalUnlocks)}
 	c := Unobserved()
 	var x Vector
-	best, still := m.BestLift(), 1.0
+	still := 1.0
 	const step = 15.0 // divides all lengths
 	for i := range lengths {
 		end := UsedFor + 0.0
 		if i+1 < Bins {
 			end = lengths[i+1]
 		}
-		c.InUse = lengths[i]
-		c.At(0, logit(typicalHabit), &x)
-		out.Quality[i] = m.quality(&x, best)
 		before := still
-		for ; c.InUse < end; c.InUse += step {
+		for c.InUse = lengths[i]; c.InUse < end; c.InUse += step {
 			c.At(0, logit(typicalHabit), &x)
 			still *= math.Pow(m.PSeen(&x, 0), step/60)
 		}
@@ -72,7 +88,7 @@ func (m *Model) AppMoments() (out Moments) {
 	best := m.BestLift()
 	for _, c.App = range appKnots {
 		c.At(0, logit(typicalHabit), &x)
-		out.Quality[0] = max(out.Quality[0], m.quality(&x, best))
+		out.Quality[0] = max(out.Quality[0], m.PSeen(&x, 0)*min(m.Lift(&x)/best, 1))
 	}
 	out.Share[0] = 1
 	return out

@@ -47,6 +47,7 @@ type person struct {
 type pending struct {
 	at    time.Time
 	inUse bool
+	from  time.Time // beginning of the sitting that the label waits for; at, if it was in progress; zero if there is none
 	x     score.Vector
 	hour  int
 }
@@ -104,6 +105,9 @@ func (p *person) ask(now time.Time) {
 		local := at.In(p.loc)
 		q := pending{at: at, inUse: p.context.InUse < score.Never, hour: local.Hour()}
 		prior := score.Logit(float64(week[profile.HourOfWeek(at, p.loc)]))
+		if q.inUse {
+			q.from = at
+		}
 		p.context.At(at.Sub(p.at).Seconds(), prior, &q.x)
 		p.pending = append(p.pending, q)
 	}
@@ -113,21 +117,27 @@ var everybody = profile.DefaultWeek()
 
 // decide labels what a sign, or the lack of one by now, tells of.
 //
-// A person who is at the phone is there if they stay for a minute more, and one who is not if they come within five: so
-// p_seen of a phone in use also says how long sittings last. A sitting whose end is never told is no evidence of either:
-// the next beginning, or two hours, show that the end was lost.
+// A person who is at the phone attends if they stay for a minute more, so that p_seen of a phone in use also says how long
+// sittings last. One who is not attends if they come within five minutes and then stay for a minute. A sitting whose end
+// is never told is no evidence of either: the next beginning, or two hours, show that the end was lost.
 func (p *person) decide(s sign, now time.Time, emit func(*pending, float64)) {
 	open := p.pending[:0]
 	for i := range p.pending {
 		q := p.pending[i]
-		after, age := s.at.Sub(q.at), now.Sub(q.at)
+		after, stayed, age := s.at.Sub(q.at), s.at.Sub(q.from), now.Sub(q.at)
+		using := !q.from.IsZero()
 		switch {
-		case q.inUse && s.left && after > 0 && after < stay, !q.inUse && age >= within+lateness:
-			emit(&q, 0)
-		case q.inUse && s.left && after >= stay, s.came && after > 0 && after <= within && (!q.inUse || after >= stay):
+		case using && s.left && stayed >= stay, using && s.came && stayed >= stay && after <= within:
 			emit(&q, 1)
-		case q.inUse && (s.came && after > within || age >= patience):
+		case using && s.left && stayed > 0 && q.inUse, !using && age >= within+lateness:
+			emit(&q, 0)
+		case using && (s.came && after > within || age >= patience):
 		default:
+			if using && s.left && stayed > 0 {
+				q.from = time.Time{} // a short look; they may come again
+			} else if !using && s.came && after > 0 && after <= within {
+				q.from = s.at
+			}
 			open = append(open, q)
 		}
 	}

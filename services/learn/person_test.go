@@ -24,7 +24,10 @@ func TestLabelsOfPresence(t *testing.T) {
 		signs []sign
 		want  float64
 	}{
-		"comes within five minutes":        {false, []sign{came(5 * time.Minute)}, 1},
+		"comes within five minutes, stays": {false, []sign{came(5 * time.Minute), left(6 * time.Minute)}, 1},
+		"comes for a glance":               {false, []sign{came(time.Minute), left(90 * time.Second), nothing(15 * time.Minute)}, 0},
+		"glances, comes again and stays":   {false, []sign{came(time.Minute), left(90 * time.Second), came(4 * time.Minute), left(6 * time.Minute)}, 1},
+		"comes, no end in sight":           {false, []sign{came(time.Minute), nothing(time.Hour)}, open},
 		"comes later":                      {false, []sign{came(6 * time.Minute), nothing(15 * time.Minute)}, 0},
 		"came before":                      {false, []sign{came(-time.Second), nothing(15 * time.Minute)}, 0},
 		"not known yet":                    {false, []sign{nothing(14 * time.Minute)}, open},
@@ -34,9 +37,13 @@ func TestLabelsOfPresence(t *testing.T) {
 		"is at it, no end in sight":        {true, []sign{nothing(time.Hour)}, open},
 		"its end was lost: comes again":    {true, []sign{came(40 * time.Minute)}, dropped},
 		"its end was lost: nothing":        {true, []sign{nothing(patience)}, dropped},
-		"a sign that is late, but in time": {false, []sign{nothing(14 * time.Minute), {at: at(time.Minute), came: true}}, 1},
+		"a sign that is late, but in time": {false, []sign{nothing(14 * time.Minute), {at: at(time.Minute), came: true}, left(2 * time.Minute)}, 1},
 	} {
-		p := &person{pending: []pending{{at: monday, inUse: c.inUse}}}
+		q := pending{at: monday, inUse: c.inUse}
+		if c.inUse {
+			q.from = monday
+		}
+		p := &person{pending: []pending{q}}
 		got := float64(open)
 		now := monday
 		for _, s := range c.signs {
