@@ -82,11 +82,11 @@
 //  1. The journal: the newest blob of each user, by sequence, goes to Redis. What was there before is of an older life
 //     and does not exist any more.
 //  2. The decisions published since the checkpoint are read from the Echo topics.
-//  3. The input is replayed from the checkpoint, each committed record at its own time, to where the last owner can have come:
-//     the committed offset, or the input that the last published decision came after. Ordinary effects below the commit
-//     are not repeated. A decision that the replay comes to and that was published is not made again. One that it does
-//     not come to, because a wake-up made it, is handed to Stage.Reconcile before the first input that came after it: the
-//     cause of a decision tells its place among the inputs, so that a later cancel stays later.
+//  3. The input is replayed from the checkpoint to where the last owner can have come: the committed offset, or the input
+//     that the last published decision came after. Each record up to there is applied at its own time. Ordinary effects
+//     below the commit are not repeated. A decision that the replay comes to and that was published is not made again. One
+//     that it does not come to, because a wake-up made it, is handed to Stage.Reconcile before the first input that came
+//     after it: the cause of a decision tells its place among the inputs, so that a later cancel stays later.
 //  4. What decisions are left are taken in, the fences become valid, the gate opens.
 //
 // The journal gets a checkpoint every 30 s: the blobs of the users that changed (Redis keeps that list as well, for the

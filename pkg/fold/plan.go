@@ -61,13 +61,11 @@ func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.
 		}
 		pl.touch(u)
 		at := times[i]
-		switch {
-		case p.rebuild == nil && at.Before(u.at):
-			at = u.at
-		case p.rebuild != nil && in.rec.Offset < p.rebuild.committed:
+		if p.rebuild != nil && p.rebuild.seen(in.rec.Offset, in.source) {
 			at = in.rec.Time
-		case p.rebuild != nil:
-			at = now // it may have been begun before Redis was lost, and its rows said with a later time
+		}
+		if at.Before(u.at) {
+			at = u.at
 		}
 		u.at = at
 		if p.rebuild != nil {

@@ -27,7 +27,7 @@ func TestWhoIsBehindDecidesNothingLate(t *testing.T) {
 		fences[state.Bucket(k)] = &state.Fence{}
 	}
 	p := newPartition(&stage, thePartition, 10, fences)
-	came := func(user int, n int, ago time.Duration) input[order] {
+	came := func(user, n int, ago time.Duration) input[order] {
 		rec := stream.Record{Time: now.Add(-ago)}
 		return input[order]{rec: &rec, key: keys[user], value: order{N: n, Item: "i"}, source: stream.Cause{Offset: int64(n)}}
 	}

@@ -188,6 +188,13 @@ func (r *rebuild) left() []string {
 	return keys
 }
 
+// seen says whether the last owner has certainly applied an input: it committed it, or published a decision that came after
+// it. What it has not may be dated with the present: of its rows some may have been said already, with a later time than its
+// own.
+func (r *rebuild) seen(offset int64, source stream.Cause) bool {
+	return offset < r.committed || source.Offset < r.needs[state.Mark(source.Topic, source.Partition)]
+}
+
 // reached says whether the replay has seen every input that a published decision had seen.
 func (r *rebuild) reached(marks map[string]int64) bool {
 	for mark, offset := range r.needs {

@@ -42,7 +42,8 @@ const (
 	cancelled = "cancelled"
 )
 
-// orders is a stage like timing in small: holds, wake-ups, cancels, decisions that must be made once.
+// orders is a stage like timing in small: holds, wake-ups, cancels, decisions that must be made once. Every input, too,
+// releases what is due.
 func orders() Stage[*book, order] {
 	return Stage[*book, order]{
 		Name: "orders", Input: topic.Enriched, Source: topic.Facts, Journal: topic.Holds, Echo: []topic.Topic{topic.Releases},
@@ -57,29 +58,22 @@ func orders() Stage[*book, order] {
 			b := &book{}
 			return b, json.Unmarshal(data, b)
 		},
-		Step: func(b *book, o order, _ time.Time) (*book, []Effect) {
+		Step: func(b *book, o order, now time.Time) (*book, []Effect) {
 			b.take(o)
+			var out []Effect
 			switch _, held := b.Held[o.Item]; {
 			case o.Cancel && held:
-				return b, []Effect{b.end(o.Item, cancelled)}
+				out = append(out, b.end(o.Item, cancelled))
 			case o.Cancel && b.Ended[o.Item] == "":
 				b.Ended[o.Item] = "forbidden"
 			case o.Cancel || held || b.Ended[o.Item] != "":
 			default:
 				b.Held[o.Item] = o.Due
-				return b, []Effect{{Topic: topic.Outcomes, ID: "accepted-" + o.Item, Type: "accepted", Value: verdict{o.Item, "accepted"}}}
+				out = append(out, Effect{Topic: topic.Outcomes, ID: "accepted-" + o.Item, Type: "accepted", Value: verdict{o.Item, "accepted"}})
 			}
-			return b, nil
+			return b, append(out, b.release(now)...)
 		},
-		Wake: func(b *book, now time.Time) (*book, []Effect) {
-			var out []Effect
-			for _, item := range b.items() {
-				if b.Held[item] <= now.UnixMilli() {
-					out = append(out, b.end(item, released))
-				}
-			}
-			return b, out
-		},
+		Wake: func(b *book, now time.Time) (*book, []Effect) { return b, b.release(now) },
 		Due: func(b *book) time.Time {
 			var due time.Time
 			for _, ms := range b.Held {
@@ -116,6 +110,16 @@ func (b *book) end(item, how string) Effect {
 	delete(b.Held, item)
 	b.Ended[item] = how
 	return Effect{Topic: topic.Releases, ID: how + "-" + item, Type: how, Value: verdict{item, how}, Once: true}
+}
+
+// release ends what is due.
+func (b *book) release(now time.Time) (out []Effect) {
+	for _, item := range b.items() {
+		if b.Held[item] <= now.UnixMilli() {
+			out = append(out, b.end(item, released))
+		}
+	}
+	return out
 }
 
 func (b *book) items() []string {
