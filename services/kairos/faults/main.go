@@ -83,7 +83,7 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 	for i := range rows {
 		var results []Result
 		for n := range c.Seeds {
-			res := s.run(ctx, &rows[i], c.Seed+uint64(n)) //nolint:gosec // small
+			res := s.run(ctx, &rows[i], c.Seed+uint64(n))
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -154,7 +154,7 @@ func build(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()
 }

@@ -51,7 +51,7 @@ func (c *soakCommand) Run(ctx context.Context) (err error) {
 	if err := l.Join(ctx); err != nil {
 		return err
 	}
-	run := &run{Context: ctx, Rig: r, load: l, rnd: rand.New(rand.NewPCG(c.Seed, 3))} //nolint:gosec // a run is to be repeatable
+	run := &run{Context: ctx, Rig: r, load: l, rnd: rand.New(rand.NewPCG(c.Seed, 3))}
 	return c.soak(s, run)
 }
 

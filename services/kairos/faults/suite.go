@@ -84,7 +84,7 @@ func (s *suite) play(ctx context.Context, f *Fault, seed uint64) (_ *verify.Repo
 		return nil, err
 	}
 	s.count++
-	rnd := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a run is to be repeatable
+	rnd := rand.New(rand.NewPCG(seed, 2))
 	dir := filepath.Join(s.dir, fmt.Sprintf("%s-%d", f.Name, seed))
 	cfg := rig.Config{Bin: s.bin, Dir: dir, Prefix: fmt.Sprintf("f%d.", s.count), Env: map[string]string{}, Second: f.Second, Masters: f.Masters, Policy: policy}
 	for service, env := range f.Env {

@@ -207,13 +207,19 @@ func providers() []Fault {
 	}
 	mortal := func(c *load.Config) { c.Deadline = 20 * second } // who has no address any more gets nothing
 	out = append(out,
-		Fault{Name: "apns-410", Gate: strict, Load: mortal,
-			Inject: misbehave(sandbox.Rule{Gateway: sandbox.APNs, Every: 4, Times: 8, Status: 410, Reason: "Unregistered"})},
-		Fault{Name: "webpush-410", Gate: strict, Load: mortal,
-			Inject: misbehave(sandbox.Rule{Gateway: sandbox.WebPush, Every: 4, Times: 8, Status: 410})},
+		Fault{
+			Name: "apns-410", Gate: strict, Load: mortal,
+			Inject: misbehave(sandbox.Rule{Gateway: sandbox.APNs, Every: 4, Times: 8, Status: 410, Reason: "Unregistered"}),
+		},
+		Fault{
+			Name: "webpush-410", Gate: strict, Load: mortal,
+			Inject: misbehave(sandbox.Rule{Gateway: sandbox.WebPush, Every: 4, Times: 8, Status: 410}),
+		},
 		// Google asks for a minute at least, and gets it.
-		Fault{Name: "fcm-429", Gate: verify.Gate{Recovery: recovery + time.Minute},
-			Inject: misbehave(sandbox.Rule{Gateway: sandbox.FCM, Every: 3, Status: 429, Reason: "QUOTA_EXCEEDED", RetryAfter: second})},
+		Fault{
+			Name: "fcm-429", Gate: verify.Gate{Recovery: recovery + time.Minute},
+			Inject: misbehave(sandbox.Rule{Gateway: sandbox.FCM, Every: 3, Status: 429, Reason: "QUOTA_EXCEEDED", RetryAfter: second}),
+		},
 	)
 	slices.SortFunc(out, func(a, b Fault) int { return slices.Compare([]string{a.Name}, []string{b.Name}) })
 	return out
@@ -242,8 +248,10 @@ func inputs() []Fault {
 			Fault{Name: "clock-others" + sign(skew), Gate: strict, Env: map[string]string{
 				"ingest": "KAIROS_CLOCK_SKEW=" + skew, "enrich": "KAIROS_CLOCK_SKEW=" + other, "dispatch": "KAIROS_CLOCK_SKEW=" + skew,
 			}},
-			Fault{Name: "clock-timing" + sign(skew), Gate: strict, Load: func(c *load.Config) { c.Soon = true },
-				Env: map[string]string{"timing": "KAIROS_CLOCK_SKEW=" + skew}})
+			Fault{
+				Name: "clock-timing" + sign(skew), Gate: strict, Load: func(c *load.Config) { c.Soon = true },
+				Env: map[string]string{"timing": "KAIROS_CLOCK_SKEW=" + skew},
+			})
 	}
 	return out
 }

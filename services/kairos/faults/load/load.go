@@ -75,7 +75,7 @@ func New(cfg Config) (*Load, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	return &Load{
-		cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // a run is to be repeatable
+		cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 1)),
 		http: newCaller(cfg.URL), kafka: cl, log: log, planned: map[string]string{},
 	}, nil
 }

@@ -46,7 +46,7 @@ func openGateways(dir string) (*Gateways, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateways{cmd: exec.Command(self, "gateways", dir)} //nolint:gosec,noctx // this program itself, ended by Close
+	g := &Gateways{cmd: exec.Command(self, "gateways", dir)} //nolint:noctx // this program itself, ended by Close
 	g.cmd.Stderr = os.Stderr
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if g.orders, err = g.cmd.StdinPipe(); err != nil {

@@ -145,7 +145,7 @@ func (r *Rig) services(context.Context) (err error) {
 // Restart starts a dead service again, without failpoints.
 func (r *Rig) Restart(name string) error {
 	var env []string
-	for _, e := range strings.Fields(r.cfg.Env[name]) {
+	for e := range strings.FieldsSeq(r.cfg.Env[name]) {
 		if !strings.HasPrefix(e, "KAIROS_FAILPOINTS=") {
 			env = append(env, e)
 		}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -115,10 +116,10 @@ func (r *Report) histories(acked []Entry, pushes []Push, rows []Row) {
 
 // tell writes a history in the order in which it began.
 func tell(ops []porcupine.Operation) string {
-	var text string
+	var text strings.Builder
 	for _, op := range ops {
-		text += fmt.Sprintf("%s [%s, +%s]; ", lifecycles.DescribeOperation(op.Input, nil),
+		fmt.Fprintf(&text, "%s [%s, +%s]; ", lifecycles.DescribeOperation(op.Input, nil),
 			time.Unix(0, op.Call).UTC().Format("04:05.000"), time.Duration(op.Return-op.Call).Round(time.Millisecond))
 	}
-	return text
+	return text.String()
 }

@@ -60,7 +60,7 @@ func BrokersTime(ctx context.Context, brokers []string, topic string) error {
 	}
 	defer cl.Close()
 	set := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-	set.Name, set.Value = "message.timestamp.type", kmsg.StringPtr("LogAppendTime")
+	set.Name, set.Value = "message.timestamp.type", new("LogAppendTime")
 	of := kmsg.NewIncrementalAlterConfigsRequestResource()
 	of.ResourceType, of.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 	of.Configs = append(of.Configs, set)
@@ -77,7 +77,7 @@ func BrokersTime(ctx context.Context, brokers []string, topic string) error {
 func ends(ctx context.Context, cl *kgo.Client, topic string) (map[int32]int64, error) {
 	meta := kmsg.NewPtrMetadataRequest()
 	of := kmsg.NewMetadataRequestTopic()
-	of.Topic = kmsg.StringPtr(topic)
+	of.Topic = new(topic)
 	meta.Topics = append(meta.Topics, of)
 	layout, err := meta.RequestWith(ctx, cl)
 	if err != nil {
