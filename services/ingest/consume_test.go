@@ -13,8 +13,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kairos-push/kairos/pkg/pipetest"
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/pipetest"
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
