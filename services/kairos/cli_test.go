@@ -154,8 +154,10 @@ func TestWhy(t *testing.T) {
 func TestMoments(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
-	c := timing.NewEngine(policy.Default()).Moments("demo", &profile.Profile{TimeZone: "Europe/Berlin",
-		QuietHours: &event.Window{Start: 22 * 60, End: 7 * 60}}, now)
+	c := timing.NewEngine(policy.Default()).Moments("demo", &profile.Profile{
+		TimeZone:   "Europe/Berlin",
+		QuietHours: &event.Window{Start: 22 * 60, End: 7 * 60},
+	}, now)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/users/ada/moments" {
 			w.WriteHeader(http.StatusNotFound)

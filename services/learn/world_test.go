@@ -24,7 +24,7 @@ type row struct {
 // life plays one person, of another family than the model: sittings with Pareto pauses and log-normal lengths in a time
 // of their own that stands still at night; a push is opened by a chance for the person, a factor for the category and one
 // for what the phone is doing, all of them multiplied.
-func life(app string, n int, days int, seed uint64) []row {
+func life(app string, n, days int, seed uint64) []row {
 	rng := rand.New(rand.NewPCG(seed, uint64(n)))
 	user := fmt.Sprintf("u%03d", n)
 	w := &world{app: app, user: user, rng: rng, interest: math.Pow(rng.Float64(), 1.5) * 0.5}

@@ -103,8 +103,10 @@ func erased(s *pipeline.Story) {
 	s.Say(s.Phone("phone"), s.Shows("phone", event.SignalUnlocked, s.Now()), s.Did("app_opened"), event.User{UserID: s.User, Cohort: "beta"})
 	s.Say(s.Message("opened"), s.Message("held", until(s, "23:00"), func(m *event.Message) { m.NotBefore = s.Time("22:00") }))
 	s.Await("opened", event.OutcomeSent)
-	answer := event.Receipt{ReceiptID: s.User, MessageID: "opened", UserID: s.User, DeviceID: "phone", Kind: event.ReceiptOpened, OccurredAt: s.Now(),
-		Token: event.SignReceipt([]byte(pipeline.App.ReceiptSecret), pipeline.App.AppID, s.User, "opened", "phone", s.In(24*time.Hour))}
+	answer := event.Receipt{
+		ReceiptID: s.User, MessageID: "opened", UserID: s.User, DeviceID: "phone", Kind: event.ReceiptOpened, OccurredAt: s.Now(),
+		Token: event.SignReceipt([]byte(pipeline.App.ReceiptSecret), pipeline.App.AppID, s.User, "opened", "phone", s.In(24*time.Hour)),
+	}
 	s.Say(answer)
 	s.Await("opened", event.OutcomeOpened)
 	time.Sleep(2 * time.Hour) // checkpoints

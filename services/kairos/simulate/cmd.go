@@ -72,8 +72,10 @@ func (c *Cmd) config() (Config, error) {
 			return Config{}, err
 		}
 	}
-	cfg := Config{Params: population.Default, Regimes: Regimes(c.Hold), People: c.People, Days: c.Days, Warmup: c.Warmup,
-		Seed: c.Seed, Policy: pol}
+	cfg := Config{
+		Params: population.Default, Regimes: Regimes(c.Hold), People: c.People, Days: c.Days, Warmup: c.Warmup,
+		Seed: c.Seed, Policy: pol,
+	}
 	if c.Quick {
 		cfg.People, cfg.Days, cfg.Warmup = max(20, c.People/10), max(2, c.Days/2), c.Warmup/2
 	}

@@ -82,8 +82,10 @@ func measure(courses [][]*course, params *population.Params, seed uint64) []Metr
 	out := make([]Metrics, len(tables))
 	for k := range tables {
 		v := values[k*perPolicy:]
-		out[k] = Metrics{Policy: Names[k], Reach: v[0], Attention: v[1], Opens: v[2], NetOpens: v[3], MedianSeen: v[4],
-			OptOuts: v[5], SendsPerOpen: v[6], ReachHeadroom: v[7], AttentionHeadroom: v[8], AttentionOverDwell: v[9], NetOverDwell: v[10]}
+		out[k] = Metrics{
+			Policy: Names[k], Reach: v[0], Attention: v[1], Opens: v[2], NetOpens: v[3], MedianSeen: v[4],
+			OptOuts: v[5], SendsPerOpen: v[6], ReachHeadroom: v[7], AttentionHeadroom: v[8], AttentionOverDwell: v[9], NetOverDwell: v[10],
+		}
 	}
 	return out
 }

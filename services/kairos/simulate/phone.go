@@ -83,8 +83,10 @@ func (ph *phone) use(out []report, s population.Session) []report {
 
 // tell puts one sign on its way: at once, when the network is back, or with the nightly upload.
 func (ph *phone) tell(out []report, s sign, at time.Duration, message int) []report {
-	r := report{Sign: s, ID: ph.next, At: at + ph.skew, Message: message,
-		Arrives: ph.person.Online(at) + time.Duration((0.2+ph.rng.ExpFloat64())*float64(time.Second))}
+	r := report{
+		Sign: s, ID: ph.next, At: at + ph.skew, Message: message,
+		Arrives: ph.person.Online(at) + time.Duration((0.2+ph.rng.ExpFloat64())*float64(time.Second)),
+	}
 	ph.next++
 	if ph.regime.Nightly && s != opened && s != dismissed {
 		local := ph.person.Local(at)

@@ -19,8 +19,10 @@ type strategy interface {
 type send func(now time.Duration, m Message)
 
 // Names of the nine policies, in the order of the tables.
-var Names = []string{"immediate", "global best hour", "user best hour", "48-h click history", "hour bandit",
-	"next unlock", "unlock + 120 s", "ours", "oracle"}
+var Names = []string{
+	"immediate", "global best hour", "user best hour", "48-h click history", "hour bandit",
+	"next unlock", "unlock + 120 s", "ours", "oracle",
+}
 
 // Places of Names.
 const (

@@ -74,8 +74,10 @@ var Default = Params{
 	LengthSpread:   0.12,
 	Weekday: [24]float64{.12, .05, .03, .03, .03, .08, .3, .7, 1, 1, 1, 1.05, // [log] shape of a day
 		1.2, 1.1, 1, 1, 1.1, 1.2, 1.2, 1.2, 1.25, 1.2, .9, .4},
-	Weekend: [24]float64{.3, .15, .06, .03, .03, .04, .1, .25, .55, .85, 1, 1.1,
-		1.2, 1.15, 1.1, 1.1, 1.1, 1.15, 1.2, 1.2, 1.2, 1.2, 1.05, .65},
+	Weekend: [24]float64{
+		.3, .15, .06, .03, .03, .04, .1, .25, .55, .85, 1, 1.1,
+		1.2, 1.15, 1.1, 1.1, 1.1, 1.15, 1.2, 1.2, 1.2, 1.2, 1.05, .65,
+	},
 	ChronotypeHours:   1.2,  // [asm] spread of mid-sleep in surveys is about an hour
 	HabitSpread:       0.4,  // [asm]
 	WeeklyHabitSpread: 0.25, // [asm]
