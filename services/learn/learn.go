@@ -319,11 +319,11 @@ func (l *Learn) publish(ctx context.Context, s *Snapshot, end time.Time) error {
 	if err := l.deps.Kafka.Publish(ctx, []stream.Record{r}); err != nil {
 		return err
 	}
-	log, msg := l.deps.Log.Info(), "model_published"
+	level, msg := zerolog.InfoLevel, "model_published"
 	if s.Refused != "" {
-		log, msg = l.deps.Log.Error().Str("reason", s.Refused), "model_refused"
+		level, msg = zerolog.ErrorLevel, "model_refused"
 	}
-	log.Str("app_id", s.App).Str("model_version", s.Version).Object("held_back", s.verdict).Msg(msg)
+	l.deps.Log.WithLevel(level).Str("reason", s.Refused).Str("app_id", s.App).Str("model_version", s.Version).Object("held_back", s.verdict).Msg(msg)
 	return nil
 }
 

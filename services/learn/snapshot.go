@@ -121,7 +121,7 @@ func byName(w *[score.NumFeatures]coord) map[string]coord {
 	out := map[string]coord{}
 	for f, c := range w {
 		if c != (coord{}) {
-			out[score.Feature(f).String()] = c //nolint:gosec // a feature's number is small
+			out[score.Feature(f).String()] = c
 		}
 	}
 	return out

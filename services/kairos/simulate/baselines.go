@@ -124,6 +124,7 @@ func (u *onUnlock) observe(now time.Duration, r report) {
 		if !u.told {
 			u.until = min(u.until, now)
 		}
+	default: // no sign of use
 	}
 }
 

@@ -61,9 +61,7 @@ func NewPerson(p *Params, seed uint64, id int, traits Traits, length time.Durati
 		buzz: Beta(rng, p.BuzzMean, p.BuzzSpread), seed: seed,
 	}
 	// One factor for the person and one for the person in each category: who and what decide.
-	for _, mean := range p.InterestMean {
-		person.interest = append(person.interest, mean)
-	}
+	person.interest = append(person.interest, p.InterestMean...)
 	level := Beta(rng, 0.5, p.InterestSpread) / 0.5
 	for c := range person.interest {
 		person.interest[c] = min(0.95, person.interest[c]*level*Beta(rng, 0.5, 4*p.InterestSpread)/0.5)

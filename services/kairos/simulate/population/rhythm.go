@@ -44,7 +44,7 @@ func newRhythm(p *Params, rng *rand.Rand, person *Person, shiftWorker bool, leng
 		h := int(own)
 		value := curve[h] + (own-float64(h))*(curve[(h+1)%24]-curve[h])
 		r.speed = append(r.speed, value*daily[local.Hour()]*weekly[day*24+local.Hour()])
-		r.hours = append(r.hours, int8(local.Hour())) //nolint:gosec // 0 to 23
+		r.hours = append(r.hours, int8(local.Hour()))
 	}
 	return r
 }
