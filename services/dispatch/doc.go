@@ -21,7 +21,7 @@
 // the commit), the records are rebuilt before anything is sent: what has ended from the outcomes, what was begun from
 // the attempts. So nothing that Redis alone knew matters, also when dispatch dies at the same instant.
 //
-// The price is a second wait for Kafka before each push, which is batched as the ends are (README, Speed).
+// The price is a second wait for Kafka before each push, which is batched as the ends are (BenchmarkReleases).
 //
 // # Order
 //

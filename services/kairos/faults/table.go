@@ -272,7 +272,10 @@ func controls() []Fault {
 		{Name: "control-fence", Quick: true, Control: true, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=fence,session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=fence,session",
 		}},
-		{Name: "control-commit", Quick: true, Control: true, Gate: strict, Inject: kill("enrich"), Env: map[string]string{
+		{Name: "control-commit", Quick: true, Control: true, Gate: strict, Inject: func(r *run) (time.Time, error) {
+			r.pause(8 * time.Second) // what is under way then are messages
+			return kill("enrich")(r)
+		}, Env: map[string]string{
 			"enrich": "KAIROS_GUARDS_OFF=commit KAIROS_FAILPOINTS=before_publish=sleep:3s",
 		}},
 		{Name: "control-journal", Quick: true, Control: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
