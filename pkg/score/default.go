@@ -41,8 +41,8 @@ func Default() *Model {
 		Bias: logit(0.12), // [A]: direct opens of 4 to 8 % of sends, of which about half are seen in time
 		// Delivery at the instant of screen-on cost 16 % of the logins of the day, and the best delay was 1 to 6 minutes
 		// ("Not So Timely"). If a push that was passed over is still found later, half as well, its chance of a direct open r
-		// solves (r + ½)/(1 + ½) = 0.84: ln 0.76. After a minute some of it is left [A].
-		InUse0: -0.27, InUse60: -0.10,
+		// solves (r + ½)/(1 + ½) = 0.84, and if just as well, (r + 1)/2: ln 0.72 between them. After a minute half of it is left [A].
+		InUse0: -0.33, InUse60: -0.16,
 		// Breakpoints (Fischer 2011, Ho & Intille 2005): clicks rose by up to 60 % at them (Yahoo! JAPAN).
 		CallEnded: 0.20, AppSwitched: 0.10, MotionChanged: 0.15,
 		InCall: -1.0, InVehicle: -0.20, Cycling: -0.50,
