@@ -8,10 +8,13 @@
 //	step.go      the step: which record does what
 //	accept.go    messages, revisions, cancels
 //	evaluate.go  the joint evaluation of a person's held messages
+//	path.go      what the model says of the person if nothing more happens
+//	moments.go   what the next sittings may bring
 //	plan.go      optimal stopping against the deadline
 //	answers.go   what dispatch and the phone say afterwards
-//	score/       what a release is worth now
 //	policy/      the policy file and the gates
+//
+// What a release is worth now is pkg/score's to say, as learn trains it.
 //
 // It is not the sender: a release is a decision on a topic. It does not learn: a score.Model comes from outside.
 //
