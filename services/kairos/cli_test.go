@@ -158,16 +158,14 @@ func TestMoments(t *testing.T) {
 		TimeZone:   "Europe/Berlin",
 		QuietHours: &event.Window{Start: 22 * 60, End: 7 * 60},
 	}, now)
+	body, err := event.Encode(c)
+	require.NoError(t, err)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/users/ada/moments" {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
-		b, err := event.Encode(c)
-		if err == nil {
-			_, err = w.Write(b)
-		}
-		require.NoError(t, err)
+		_, _ = w.Write(body)
 	}))
 	t.Cleanup(srv.Close)
 	out := kairos(t, 0, "moments", "ada", "--url="+srv.URL)

@@ -17,7 +17,7 @@ func (s *Story) At(local string) *Story {
 	at := s.Time(local)
 	require.True(s.TB, s.virtual, "a story with a clock is told in virtual time")
 	require.False(s.TB, at.Before(s.Now()), "the story goes back in time")
-	require.NoError(s.TB, clock.Clock{}.Sleep(s.TB.Context(), at.Sub(s.Now())))
+	require.NoError(s.TB, clock.Clock{}.Sleep(s.Context(), at.Sub(s.Now())))
 	return s
 }
 

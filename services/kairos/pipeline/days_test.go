@@ -127,10 +127,10 @@ func trace(s *pipeline.Story, want func(require.TestingT, any, ...any)) {
 	key := event.Key(pipeline.App.AppID, s.User)
 	kafka := s.Servers.Stream(s.TB)
 	for _, t := range []topic.Topic{topic.Profiles, topic.Holds} {
-		n, err := kafka.Partitions(s.TB.Context(), t)
+		n, err := kafka.Partitions(s.Context(), t)
 		require.NoError(s, err)
 		size, records := 0, 0
-		err = kafka.Read(s.TB.Context(), t, state.Partition(key, n), -1, -1, func(recs []stream.Record) error {
+		err = kafka.Read(s.Context(), t, state.Partition(key, n), -1, -1, func(recs []stream.Record) error {
 			for i := range recs {
 				if string(recs[i].Key) == key {
 					size, records = len(recs[i].Value), records+1
@@ -142,7 +142,7 @@ func trace(s *pipeline.Story, want func(require.TestingT, any, ...any)) {
 		require.NotZero(s, records, "%s has a record or a tombstone", t.Name)
 		want(s, size, "the newest record in %s", t.Name)
 	}
-	db, ctx := s.Servers.Store(s.TB), s.TB.Context()
+	db, ctx := s.Servers.Store(s.TB), s.Context()
 	keys, err := db.Keys(ctx, "*").Result()
 	require.NoError(s, err)
 	found := 0

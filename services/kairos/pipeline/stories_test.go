@@ -38,7 +38,7 @@ var stories = []story{
 		require.Equal(s, map[string]bool{sandbox.APNs: true, sandbox.FCM: true, sandbox.WebPush: true}, gateways)
 	}},
 	{"at", func(s *pipeline.Story) {
-		at := s.In(2 * time.Second).Truncate(time.Millisecond)
+		at := s.In(8 * time.Second).Truncate(time.Millisecond)
 		s.Say(s.Phone("phone"), s.Message("m", func(m *event.Message) { m.Timing, m.SendAt = event.TimingAt, at }))
 		s.Expect("m", "accepted", "held not_before", "released at", "sent")
 		released := s.Await("m", event.OutcomeReleased)
@@ -162,7 +162,7 @@ var stories = []story{
 		s.Expect("loud", "accepted", "released now", "sent")
 		s.Expect("m", "accepted", "held quiet_hours")
 		s.Decided("m", gates("quiet_hours"))
-		s.Say(s.Message("drop", deadline(s, 1500*time.Millisecond), drop))
+		s.Say(s.Message("drop", deadline(s, 8*time.Second), drop))
 		s.Expect("drop", "accepted", "held quiet_hours", "expired quiet_hours")
 		// The person sleeps at other times; what is left to wait for is the gap to the one that was sent.
 		s.Say(event.User{UserID: s.User, QuietHours: around(300, 360)})
@@ -174,7 +174,7 @@ var stories = []story{
 		unmet := func(m *event.Message) { m.Precondition = "attributes.cart == 'open'" }
 		s.Say(s.Phone("phone"), s.Message("past", func(m *event.Message) { m.Deadline = s.In(-time.Minute) }))
 		s.Expect("past", "accepted", "expired deadline")
-		s.Say(s.Message("send", unmet, deadline(s, 2*time.Second)), s.Message("drop", unmet, drop, deadline(s, 2*time.Second)))
+		s.Say(s.Message("send", unmet, deadline(s, 8*time.Second)), s.Message("drop", unmet, drop, deadline(s, 8*time.Second)))
 		s.Expect("drop", "accepted", "held precondition_unknown", "expired precondition_unknown")
 		s.Await("send", event.OutcomeSent)
 		require.Equal(s, "deadline", s.Await("send", event.OutcomeReleased).Reason)
@@ -219,7 +219,7 @@ var stories = []story{
 		s.Expect("odd", "rejected colour is not a known member")
 	}},
 	{"opted out, and no device", func(s *pipeline.Story) {
-		s.Say(s.Message("nobody", deadline(s, 1500*time.Millisecond)))
+		s.Say(s.Message("nobody", deadline(s, 8*time.Second)))
 		s.Expect("nobody", "accepted", "held no_device", "expired no_device")
 		s.Say(s.Phone("phone"), event.User{UserID: s.User, OptedOutCategories: []string{"news"}})
 		s.Say(s.Message("m", func(m *event.Message) { m.Category = "news" }))

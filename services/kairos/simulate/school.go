@@ -16,7 +16,7 @@ const class = 64
 // school is the warm-up of "ours": the people live through it under the policy with its exploration, and the code of the
 // learn service learns from their logs. What it has learned decides from then on, with exploration off, as in the journeys
 // that it returns. New people bring no log: the app has learned from others before they came.
-func school(ctx context.Context, cfg Config, r Regime, people []*person, warmup, length time.Duration) ([]*journey, error) {
+func school(ctx context.Context, cfg Config, r Regime, people []*person, warmup time.Duration) ([]*journey, error) {
 	engine := timing.NewEngine(cfg.Policy)
 	journeys := make([]*journey, len(people))
 	if !r.Cold {

@@ -82,7 +82,7 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) ([]
 	if err != nil {
 		return nil, err
 	}
-	ownJourneys, err := school(ctx, cfg, r, lives, warmup, length)
+	ownJourneys, err := school(ctx, cfg, r, lives, warmup)
 	if err != nil {
 		return nil, err
 	}

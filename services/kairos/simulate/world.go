@@ -86,8 +86,8 @@ func (j *journey) expect(reports []report) {
 	}
 }
 
-// until lets everything happen before t; it says false when nothing is left to happen.
-func (j *journey) until(t time.Duration) bool {
+// until lets everything happen that happens before t.
+func (j *journey) until(t time.Duration) {
 	for !j.muted && (len(j.messages) > 0 || len(j.settled) < len(j.person.messages)) {
 		due, atReport, atMessage := never, never, never
 		if at, ok := j.strategy.due(); ok {
@@ -104,7 +104,7 @@ func (j *journey) until(t time.Duration) bool {
 		}
 		next := min(due, atReport, atMessage)
 		if next >= t {
-			return next < never
+			return
 		}
 		j.now = max(j.now, next)
 		switch {
@@ -120,7 +120,6 @@ func (j *journey) until(t time.Duration) bool {
 			j.messages = j.messages[1:]
 		}
 	}
-	return false
 }
 
 const never = time.Duration(1<<63 - 1)
