@@ -32,6 +32,11 @@ func (m *Model) BestLift() float64 {
 	return math.Exp(clamp(m.Open[Bias] + m.Open[Live] + best))
 }
 
+// quality of an instant, 0 to 1: p_seen, less as far as the lift falls short of the best.
+func (m *Model) quality(x *Vector, best float64) float64 {
+	return m.PSeen(x, 0) * min(m.Lift(x)/best, 1)
+}
+
 // typicalHabit is the chance that a person looks at the phone within an hour in which moments are found.
 const typicalHabit = 0.9
 
@@ -49,7 +54,7 @@ func (m *Model) Sittings(unlocks float64) (quality [Bins]float64) {
 	for i := range lengths {
 		c.InUse = lengths[i]
 		c.At(0, logit(typicalHabit), &x)
-		quality[i] = m.PSeen(&x, 0) * min(m.Lift(&x)/best, 1)
+		quality[i] = m.quality(&x, best)
 	}
 	return quality
 }
@@ -88,7 +93,7 @@ func (m *Model) AppMoments() (out Moments) {
 	best := m.BestLift()
 	for _, c.App = range appKnots {
 		c.At(0, logit(typicalHabit), &x)
-		out.Quality[0] = max(out.Quality[0], m.PSeen(&x, 0)*min(m.Lift(&x)/best, 1))
+		out.Quality[0] = max(out.Quality[0], m.quality(&x, best))
 	}
 	out.Share[0] = 1
 	return out
