@@ -108,6 +108,9 @@ func (o *owner[S, I]) lost(ctx context.Context) (why, err error) {
 	// A wake-up moves no offset. Its decision names the write that it was part of, so Redis must be as far as that.
 	for _, t := range o.stage.Echo {
 		high, err := o.readEcho(ctx, t, o.p.marks, func(r *stream.Record) error {
+			if err := o.p.heard(r); err != nil {
+				return err
+			}
 			bucket, seq, ok, err := ours(r, o.stage.Name, o.p.fences)
 			if err == nil && ok && seq > o.p.fences[bucket].Seq {
 				why = fmt.Errorf("bucket %d: %w: write %d, a decision in %s at %d was made with write %d",
@@ -191,6 +194,9 @@ func (o *owner[S, I]) rebuild(ctx context.Context, high int64) error {
 			if failpoint.Off(failpoint.Echo) {
 				return nil
 			}
+			if err := p.heard(r); err != nil {
+				return err
+			}
 			return p.rebuild.echo(r, t, o.stage.Name, p.fences)
 		})
 		if err != nil {
@@ -209,6 +215,7 @@ func (o *owner[S, I]) rebuild(ctx context.Context, high int64) error {
 		return err
 	}
 	p.rebuild = nil
+	maps.DeleteFunc(p.said, func(c stream.Cause, _ time.Time) bool { return c.Offset < p.marks[state.Mark(c.Topic, c.Partition)] })
 	// What the replay decided waits in the outboxes, in Redis, where index finds it due.
 	p.cache = newCache[*user[S]](o.cfg.CachedUsers)
 	return nil

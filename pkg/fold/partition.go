@@ -27,13 +27,15 @@ type partition[S, I any] struct {
 	// in Redis.
 	dirty     map[string]struct{}
 	published map[string]struct{}
-	rebuild   *rebuild // nil while running
+	said      map[stream.Cause]time.Time // see heard
+	rebuild   *rebuild                   // nil while running
 }
 
 func newPartition[S, I any](stage *Stage[S, I], id, cached int, fences state.Fences) *partition[S, I] {
 	return &partition[S, I]{
 		stage: stage, id: id, fences: fences, cache: newCache[*user[S]](cached), due: newDues(),
 		marks: map[string]int64{}, dirty: map[string]struct{}{}, published: map[string]struct{}{},
+		said: map[stream.Cause]time.Time{},
 	}
 }
 
@@ -55,6 +57,24 @@ func (p *partition[S, I]) inputMark() string { return state.Mark(p.stage.Input.N
 
 // next is the offset of the input to go on with.
 func (p *partition[S, I]) next() int64 { return p.marks[p.inputMark()] }
+
+// heard takes in when an owner that did not come to store it applied an input: the time of the first row that it published.
+// Who applies the input again does not go back behind that, or the rows that follow would be earlier than those before.
+func (p *partition[S, I]) heard(r *stream.Record) error {
+	text := r.Header(stream.HeaderCause)
+	if text == "" || r.Header(stream.HeaderSource) != sourceName(p.stage.Name) {
+		return nil
+	}
+	cause, err := stream.ParseCause(text)
+	if err != nil {
+		return err
+	}
+	f := p.fences[state.Bucket(string(r.Key))]
+	if _, known := p.said[cause]; !known && f != nil && cause.Offset >= f.Marks[state.Mark(cause.Topic, cause.Partition)] {
+		p.said[cause] = r.Time
+	}
+	return nil
+}
 
 // input is a decoded record that its bucket has not applied.
 type input[I any] struct {

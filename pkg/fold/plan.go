@@ -49,6 +49,7 @@ func (p *partition[S, I]) planner(now time.Time, trace string) *planner[S, I] {
 
 // apply folds a batch of inputs.
 func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.Time, trace string) (*plan[S], error) {
+	now = now.Truncate(time.Millisecond) // as precisely as records tell, so that an input can be applied again at the same time
 	pl := p.planner(now, trace)
 	pl.plan.publish = b.dead
 	pl.plan.counts.dead, pl.plan.counts.dropped = len(b.dead), b.dropped
@@ -64,9 +65,12 @@ func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.
 		if p.rebuild != nil && p.rebuild.seen(in.rec.Offset, in.source) {
 			at = in.rec.Time
 		}
-		if at.Before(u.at) {
-			at = u.at
+		for _, floor := range [2]time.Time{u.at, p.said[in.source]} {
+			if at.Before(floor) {
+				at = floor
+			}
 		}
+		delete(p.said, in.source)
 		u.at = at
 		if p.rebuild != nil {
 			p.reconcile(u, p.rebuild.before(u.key, in.source))

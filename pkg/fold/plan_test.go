@@ -10,42 +10,85 @@ import (
 	"github.com/kairos-push/kairos/pkg/stream"
 )
 
+// behind is a partition whose steps tell how long before now they were made.
+type behind struct {
+	*partition[*book, order]
+	t     *testing.T
+	keys  []string
+	users map[string]*user[*book]
+	now   time.Time
+	times []time.Duration
+}
+
+func newBehind(t *testing.T) *behind {
+	stage := orders()
+	b := &behind{
+		t: t, keys: usersIn(thePartition, thePartitions, 2), users: map[string]*user[*book]{},
+		now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+	}
+	step := stage.Step
+	stage.Step = func(s *book, o order, at time.Time) (*book, []Effect) {
+		b.times = append(b.times, b.now.Sub(at))
+		return step(s, o, at)
+	}
+	fences := state.Fences{}
+	for _, k := range b.keys {
+		fences[state.Bucket(k)] = &state.Fence{}
+	}
+	b.partition = newPartition(&stage, thePartition, 10, fences)
+	for _, k := range b.keys {
+		u, err := b.unpack(k, nil)
+		require.NoError(t, err)
+		b.users[k] = u
+	}
+	return b
+}
+
+func (b *behind) cause(n int) stream.Cause {
+	return stream.Cause{Topic: "orders", Partition: thePartition, Offset: int64(n)}
+}
+
+func (b *behind) came(user, n int, ago time.Duration) input[order] {
+	rec := stream.Record{Time: b.now.Add(-ago)}
+	return input[order]{rec: &rec, key: b.keys[user], value: order{N: n, Item: "i"}, source: b.cause(n)}
+}
+
+// apply says how long before now each input is applied.
+func (b *behind) apply(inputs ...input[order]) []time.Duration {
+	b.t.Helper()
+	b.times = nil
+	_, err := b.partition.apply(batch[order]{inputs: inputs}, b.users, b.now, "")
+	require.NoError(b.t, err)
+	return b.times
+}
+
 // An owner that is behind finds an input, and after it a cancel that was there before what it forbids was due.
 func TestWhoIsBehindDecidesNothingLate(t *testing.T) {
 	t.Parallel()
-	stage := orders()
-	var times []time.Duration
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	step := stage.Step
-	stage.Step = func(b *book, o order, at time.Time) (*book, []Effect) {
-		times = append(times, now.Sub(at))
-		return step(b, o, at)
-	}
-	keys := usersIn(thePartition, thePartitions, 2)
-	fences := state.Fences{}
-	for _, k := range keys {
-		fences[state.Bucket(k)] = &state.Fence{}
-	}
-	p := newPartition(&stage, thePartition, 10, fences)
-	came := func(user, n int, ago time.Duration) input[order] {
-		rec := stream.Record{Time: now.Add(-ago)}
-		return input[order]{rec: &rec, key: keys[user], value: order{N: n, Item: "i"}, source: stream.Cause{Offset: int64(n)}}
-	}
-	users := map[string]*user[*book]{}
-	for _, k := range keys {
-		u, err := p.unpack(k, nil)
-		require.NoError(t, err)
-		users[k] = u
-	}
-	_, err := p.apply(batch[order]{inputs: []input[order]{
-		came(0, 1, 9*time.Second), came(1, 1, 8*time.Second), came(0, 2, 7*time.Second), came(0, 3, time.Second),
-	}}, users, now, "")
-	require.NoError(t, err)
-	require.Equal(t, []time.Duration{7 * time.Second, 0, time.Second, 0}, times)
+	b := newBehind(t)
+	require.Equal(t, []time.Duration{7 * time.Second, 0, time.Second, 0}, b.apply(
+		b.came(0, 1, 9*time.Second), b.came(1, 1, 8*time.Second), b.came(0, 2, 7*time.Second), b.came(0, 3, time.Second)))
 
 	// What was fetched later came earlier than the last step: time does not go back.
-	times = nil
-	_, err = p.apply(batch[order]{inputs: []input[order]{came(0, 4, 6*time.Second), came(0, 5, 5*time.Second)}}, users, now, "")
-	require.NoError(t, err)
-	require.Equal(t, []time.Duration{0, 0}, times)
+	require.Equal(t, []time.Duration{0, 0}, b.apply(b.came(0, 4, 6*time.Second), b.came(0, 5, 5*time.Second)))
+}
+
+// An owner lost Redis when it had published the first rows of an input. The next one finds more input behind it.
+func TestWhoAppliesAnInputAgainStaysBehindWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	b := newBehind(t)
+	said := func(n int, ago time.Duration) *stream.Record {
+		return &stream.Record{Key: []byte(b.keys[0]), Time: b.now.Add(-ago), Headers: []stream.Header{
+			{Key: stream.HeaderSource, Value: []byte(sourceName(b.stage.Name))},
+			{Key: stream.HeaderCause, Value: []byte(b.cause(n).String())},
+		}}
+	}
+	require.NoError(t, b.heard(said(1, 3*time.Second)))
+	require.NoError(t, b.heard(said(1, time.Second)), "a wake-up later")
+	require.Equal(t, []time.Duration{3 * time.Second, 0}, b.apply(b.came(0, 1, 9*time.Second), b.came(0, 2, 7*time.Second)))
+
+	b = newBehind(t)
+	b.fences[state.Bucket(b.keys[0])].Marks = map[string]int64{state.Mark("orders", thePartition): 2}
+	require.NoError(t, b.heard(said(1, 3*time.Second)))
+	require.Empty(t, b.said, "it was stored: nobody applies it again")
 }

@@ -1,13 +1,21 @@
 package dispatch_test
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/dispatch"
@@ -67,6 +75,91 @@ func TestRedisAndDispatchLostAtOnce(t *testing.T) {
 			require.Equal(t, 2, r.b.Accepted(""))
 			require.False(t, f[still.Message.MessageID].At.Before(soon), "not before its time was over")
 		})
+	}
+}
+
+// scripts watches the scripts that Redis runs.
+type scripts struct{ before, after func(args string) }
+
+func (s *scripts) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (s *scripts) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (s *scripts) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		args := ""
+		for _, c := range cmds {
+			args += fmt.Sprintln(c.Args()...)
+		}
+		s.before(args)
+		err := next(ctx, cmds)
+		s.after(args)
+		return err
+	}
+}
+
+// Redis forgets an intent before its attempt is made, and the rebuild finds it in the journal and writes it back.
+func TestAnAttemptThatARebuildForestalledIsNoDoubt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	// They are of three people in one partition.
+	user := 0
+	together := func(rel *event.Release) {
+		rel.Message.OnAmbiguous = "drop"
+		for user++; state.Bucket(event.Key(rel.AppID, strconv.Itoa(user)))%4 != 0; {
+			user++
+		}
+		rel.UserID = strconv.Itoa(user)
+		rel.Message.UserID = rel.UserID
+	}
+	ended, begun, third := r.release(sandbox.APNs, together), r.release(sandbox.APNs, together), r.release(sandbox.APNs, together)
+	forgotten, rebuilding, journaled := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		_ = r.kafka.Tail(t.Context(), topic.Attempts, stream.Start, func(rec stream.Record) error {
+			if bytes.Contains(rec.Value, []byte(begun.ReleaseID)) && !isClosed(journaled) {
+				close(journaled)
+			}
+			return nil
+		})
+	}()
+	var forget, rebuild sync.Once
+	r.hook = &scripts{
+		before: func(args string) {
+			if !strings.Contains(args, ended.ReleaseID) || !strings.Contains(args, `"ended"`) || !isClosed(forgotten) {
+				return
+			}
+			rebuild.Do(func() { // it has read the outcomes, and goes on to the journal when the intent is there
+				close(rebuilding)
+				<-journaled
+			})
+		},
+		after: func(args string) {
+			if !strings.Contains(args, begun.ReleaseID) || !strings.Contains(args, `"intent"`) {
+				return
+			}
+			forget.Do(func() {
+				_ = r.srv.Store(t).FlushAll(t.Context())
+				close(forgotten)
+				<-rebuilding
+			})
+		},
+	}
+	r.start()
+	r.publish(ended)
+	r.until("the first", func() bool { return len(r.finals()) == 1 })
+	r.publish(begun)
+	<-forgotten
+	r.publish(third) // finds that the marks are gone
+	r.until("finals", func() bool { return len(r.finals()) == 3 })
+	require.Equal(t, event.ResultSent, r.finals()[begun.Message.MessageID].Status)
+	require.Equal(t, 3, r.b.Accepted(""))
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

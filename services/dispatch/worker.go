@@ -43,7 +43,7 @@ type task struct {
 	target event.Target
 	push   *push.Push
 	record Record // as last seen in Redis
-	unsure Record // an intent of ours that Redis did not confirm: nobody was asked under it
+	unsure Record // an intent of ours that may be in Redis: nobody was asked under it
 	last   string // reason of the last attempt
 	tried  bool
 	at     time.Time
@@ -112,6 +112,7 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		if err := d.begin(ctx, t, next, life); err != nil {
 			d.metrics.stuck.Inc()
 			d.again(ctx, t, next, Record{Attempt: next.Attempt - 1}.Wait(d.clock.Now().Add(storeWait)), t.last)
+			t.unsure = next // a rebuild may have read it in the journal, and write it back
 			return
 		}
 		d.ask(ctx, t, c, next)
