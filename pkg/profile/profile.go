@@ -93,7 +93,7 @@ type Recency struct {
 	Unlocks1h  float32 `json:"unlocks_1h,omitzero"`
 	Unlocks24h float32 `json:"unlocks_24h,omitzero"`
 	// Late is the share of the last signs of the person that came too late to act on, as a moving average over eight: a phone
-	// that tells everything at night shows no moment while it lasts.
+	// that tells everything at night shows no moment while it lasts. Answers to pushes do not count: they come of the push.
 	Late float32 `json:"late,omitzero"`
 }
 

@@ -56,7 +56,7 @@ func (s *step) signal(sig *event.Signal) (fresh bool) {
 		plain(&d.Live, sig, at)
 	}
 	if personal[sig.Kind] {
-		s.seen(at, sig.DeviceID)
+		s.came(at, sig.DeviceID)
 	}
 	return true
 }

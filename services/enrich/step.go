@@ -76,10 +76,15 @@ func (s *step) instant(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Millisecond)
 }
 
+// came takes in a sign that the person was there of their own accord: such signs show moments, if they come in time.
+func (s *step) came(at time.Time, deviceID string) {
+	s.p.Recency.Heard(at, s.received)
+	s.seen(at, deviceID)
+}
+
 // seen takes in a sign that the person was there.
 func (s *step) seen(at time.Time, deviceID string) {
 	latest(&s.p.Recency.SeenAt, at)
-	s.p.Recency.Heard(at, s.received)
 	s.p.Presence.Count(at, s.p.Location())
 	if deviceID != "" {
 		latest(&s.device(deviceID).LastSeenAt, at)
@@ -108,7 +113,7 @@ func (s *step) event(e *event.Event) (fresh bool) {
 		latest(&r.AppEndAt, at)
 		r.Sitting()
 	}
-	s.seen(at, e.DeviceID)
+	s.came(at, e.DeviceID)
 	return true
 }
 
