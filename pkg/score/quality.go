@@ -59,13 +59,9 @@ func (m *Model) Sittings(unlocks float64) (quality [Bins]float64) {
 	return quality
 }
 
-// typicalUnlocks a day: the median of phone owners (timing.md §6).
-const typicalUnlocks = 96
-
-// UnlockMoments are the sittings of people whose unlocks are known. Their length follows from the model, as p_seen of a phone
-// in use is the chance that the sitting goes on for a minute more.
-func (m *Model) UnlockMoments() Moments {
-	out := Moments{Quality: m.Sittings(typicalUnlocks)}
+// SittingLengths is the share of sittings that end in each bin. It follows from the model, as p_seen of a phone in use is the
+// chance that the sitting goes on for a minute more.
+func (m *Model) SittingLengths() (share [Bins]float64) {
 	c := Unobserved()
 	var x Vector
 	still := 1.0
@@ -80,10 +76,10 @@ func (m *Model) UnlockMoments() Moments {
 			c.At(0, logit(typicalHabit), &x)
 			still *= math.Pow(m.PSeen(&x, 0), step/60)
 		}
-		out.Share[i] = before - still
+		share[i] = before - still
 	}
-	out.Share[Bins-1] += still
-	return out
+	share[Bins-1] += still
+	return share
 }
 
 // AppMoments are the visits of people of whom only own-app events are known: all alike, as nobody tells their end.

@@ -66,8 +66,10 @@ func senseDevices(p *profile.Profile, now time.Time, c *Context) {
 	state(IsOffline, l.Network.Value == "none", l.Network)
 	state(IsSilent, l.Ringer.Value == "silent", l.Ringer)
 	state(IsVibrate, l.Ringer.Value == "vibrate", l.Ringer)
-	level, err := strconv.ParseFloat(l.Battery.Value, 64)
-	state(IsLowBattery, err == nil && level < 15, l.Battery)
+	if l.Battery.Value != "" { // an error of the parser is an allocation
+		level, err := strconv.ParseFloat(l.Battery.Value, 64)
+		state(IsLowBattery, err == nil && level < 15, l.Battery)
+	}
 	state(IsInCall, l.Call.Value == "started", l.Call)
 	state(IsDND, l.DND.Value == "on", l.DND)
 	state(IsForeground, l.App.Value == "foreground", l.App)

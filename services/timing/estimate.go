@@ -46,9 +46,8 @@ func (ws *workspace) prepare(t *turn) {
 	}
 	c := score.Sense(t.p, t.now)
 	if t.p.AllowsDeviceData() && !t.p.Recency.UnlockAt.IsZero() {
-		ws.moments.fill(t.h.Moments.Bins, &t.model.unlock)
 		_, _, unlocks := t.p.Recency.Unlocks(t.now)
-		ws.moments.quality = t.model.Sittings(unlocks)
+		ws.moments.fill(t.h.Moments.Bins, &score.Moments{Quality: t.model.Sittings(unlocks), Share: t.model.lengths})
 	} else {
 		ws.moments.fill(nil, &t.model.app)
 	}

@@ -46,11 +46,17 @@ func (t *turn) observe() {
 	t.keep(remembers)
 }
 
-// moments are the distributions F of the plan: by daypart the share of sittings that last at least until the beginning of
-// each bin, and what they are worth then.
+// moments are the distributions F of the plan, by daypart.
 type moments struct {
-	reach   [score.Dayparts][score.Bins]float64
-	quality [score.Bins]float64
+	offers [score.Dayparts]envelope
+	last   int // where the last offer was taken: that of the next point on the way is there or beside it
+}
+
+// envelope holds the ages at which it can be best to take a sitting, with the share of sittings that reach each and that share
+// times their quality then. They are the corners of the upper hull of all ages, and of not taking any, by rising share.
+type envelope struct {
+	n            int
+	reach, worth [score.Bins + 1]float64
 }
 
 // pseudoMoments is the weight of the model's distribution against the person's own counts.
@@ -58,9 +64,8 @@ const pseudoMoments = 8
 
 // fill shrinks the person's counts to the model's distribution.
 func (m *moments) fill(own []byte, typical *score.Moments) {
-	m.quality = typical.Quality
 	for part := range score.Dayparts {
-		reach := &m.reach[part]
+		var reach [score.Bins]float64
 		total := 0.0
 		for k := score.Bins - 1; k >= 0; k-- {
 			total += typical.Share[k] * pseudoMoments
@@ -69,20 +74,47 @@ func (m *moments) fill(own []byte, typical *score.Moments) {
 			}
 			reach[k] = total
 		}
-		for k := range reach {
-			reach[k] /= total
+		e := &m.offers[part]
+		e.n = 1 // not taking any
+		for k := score.Bins - 1; k >= 0; k-- {
+			e.add(reach[k]/total, reach[k]/total*typical.Quality[k])
 		}
 	}
 }
 
+// add extends the hull by a point to the right of all others.
+func (e *envelope) add(reach, worth float64) {
+	for ; e.n > 1; e.n-- {
+		x, y := e.reach[e.n-2], e.worth[e.n-2]
+		if (e.reach[e.n-1]-x)*(worth-y) < (e.worth[e.n-1]-y)*(reach-x) {
+			break
+		}
+	}
+	e.reach[e.n], e.worth[e.n] = reach, worth
+	e.n++
+}
+
 // offer is what a moment that begins is expected to bring beyond a floor. Nobody knows at its beginning how long it will
 // last: it is taken at one of the ages, or not at all if it ends before, so it brings max_k F(≥k)·(gain·q_k − floor). The
-// sum over F of what each moment is worth at its best would be clairvoyant.
+// sum over F of what each moment is worth at its best would be clairvoyant. Along the hull this has one summit.
 func (m *moments) offer(part uint8, gain, floor float64) float64 {
-	best := 0.0
-	reach := &m.reach[part]
-	for k, q := range m.quality {
-		best = max(best, reach[k]*(gain*q-floor))
+	e := &m.offers[part]
+	i := min(m.last, e.n-1)
+	best := gain*e.worth[i] - floor*e.reach[i]
+	for ; i+1 < e.n; i++ {
+		next := gain*e.worth[i+1] - floor*e.reach[i+1]
+		if next <= best {
+			break
+		}
+		best = next
 	}
+	for ; i > 0; i-- {
+		next := gain*e.worth[i-1] - floor*e.reach[i-1]
+		if next <= best {
+			break
+		}
+		best = next
+	}
+	m.last = i
 	return best
 }

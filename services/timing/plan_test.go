@@ -39,7 +39,8 @@ func anyPath(t *rapid.T) *path {
 func anyMoments(t *rapid.T) *moments {
 	own := rapid.SliceOfN(rapid.Byte(), momentBytes, momentBytes).Draw(t, "own")
 	m := &moments{}
-	m.fill(own, &load(score.Default(), time.Time{}).unlock)
+	model := score.Default()
+	m.fill(own, &score.Moments{Quality: model.Sittings(96), Share: model.SittingLengths()})
 	return m
 }
 
@@ -176,10 +177,15 @@ func TestSolveIsTheReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, q := anyPath(t), anyTerms(t)
 		own := rapid.SliceOfN(rapid.Byte(), momentBytes, momentBytes).Draw(t, "own")
+		model := score.Default()
+		typical := &score.Moments{Quality: model.Sittings(rapid.Float64Range(0, 500).Draw(t, "unlocks")), Share: model.SittingLengths()}
+		if rapid.Bool().Draw(t, "visits") {
+			*typical = model.AppMoments()
+		}
 		m := &moments{}
-		m.fill(own, &load(score.Default(), time.Time{}).app)
+		m.fill(own, typical)
 		got := s.solve(p, m, q)
-		u, v, wait := reference(p, own, &load(score.Default(), time.Time{}).app, q)
+		u, v, wait := reference(p, own, typical, q)
 		near := func(want, got float64, what string) {
 			require.InDelta(t, want, got, 1e-6*(1+math.Abs(want)), what)
 		}

@@ -33,12 +33,13 @@ func NewEngine(p policy.Policy) *Engine {
 // loaded is a model, since when it is there, and the moments that follow from it.
 type loaded struct {
 	*score.Model
-	since       time.Time
-	unlock, app score.Moments
+	since   time.Time
+	lengths [score.Bins]float64 // of sittings
+	app     score.Moments
 }
 
 func load(m *score.Model, since time.Time) *loaded {
-	return &loaded{m, since, m.UnlockMoments(), m.AppMoments()}
+	return &loaded{m, since, m.SittingLengths(), m.AppMoments()}
 }
 
 // SetModel replaces the model of an app from the next evaluation on; that of all apps without their own if app is "".
