@@ -34,6 +34,11 @@ func TestPushTypes(t *testing.T) {
 		require.Equal(t, typ, got.Headers["apns-push-type"])
 		require.Equal(t, sandbox.Topic+topic, got.Headers["apns-topic"])
 	}
+	file, address := b.push(t, sandbox.APNs)
+	file.Message.APNs = event.Object(`{"headers":{"apns-push-type":"fileprovider"},"aps":null,"container-identifier":"c","domain":"d"}`)
+	require.Equal(t, push.Sent, b.send(t, sandbox.APNs, file).Class)
+	require.NotContains(t, string(b.arrival(t, address).Payload), "aps", "a File Provider asks for nothing to be shown")
+
 	p, _ := b.push(t, sandbox.APNs)
 	p.Message.APNs = event.Object(`{"headers":{"apns-push-type":"banner"}}`)
 	require.Equal(t, push.Drop, b.send(t, sandbox.APNs, p).Class, "a type that Apple does not know either")

@@ -10,6 +10,8 @@ import (
 const (
 	ReasonUnrelatedKeyID      = "UnrelatedKeyIdInToken"
 	ReasonBadEnvironmentKeyID = "BadEnvironmentKeyIdInToken"
+	// ReasonBadEnvironmentKey is how the servers have been seen to write it.
+	ReasonBadEnvironmentKey = "BadEnvironmentKeyInToken"
 )
 
 const (
@@ -48,6 +50,7 @@ var Table = push.Table{
 	{Status: 403, Reason: apns2.ReasonMissingProviderToken, Class: push.Config, Note: fixKey},
 	{Status: 403, Reason: ReasonUnrelatedKeyID, Class: push.Config, Note: "one connection, one key: " + fixKey},
 	{Status: 403, Reason: ReasonBadEnvironmentKeyID, Class: push.Config, Note: fixEnvironment},
+	{Status: 403, Reason: ReasonBadEnvironmentKey, Class: push.Config, Note: fixEnvironment},
 	{Status: 404, Reason: apns2.ReasonBadPath, Class: push.Drop, Note: noteBug},
 	{Status: 405, Reason: apns2.ReasonMethodNotAllowed, Class: push.Drop, Note: noteBug},
 	{Status: 410, Reason: apns2.ReasonExpiredToken, Class: push.Prune, Note: noteUninstalled},

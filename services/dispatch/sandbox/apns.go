@@ -27,9 +27,9 @@ const (
 var (
 	uuid      = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	pushTypes = map[string]string{ // and what each wants behind the bundle id
-		"alert": "", "background": "", "controls": ".push-type.controls", "widgets": ".push-type.widgets", "mdm": "", "location": ".location-query", "voip": ".voip",
-		"complication": ".complication", "fileprovider": ".pushkit.fileprovider",
-		"liveactivity": ".push-type.liveactivity", "pushtotalk": ".voip-ptt",
+		"alert": "", "background": "", "mdm": "", "location": ".location-query", "voip": ".voip", "pushtotalk": ".voip-ptt",
+		"complication": ".complication", "fileprovider": ".pushkit.fileprovider", "liveactivity": ".push-type.liveactivity",
+		"controls": ".push-type.controls", "widgets": ".push-type.widgets",
 	}
 )
 
@@ -118,7 +118,8 @@ func checkPayload(pushType string, payload []byte) error {
 	var body struct {
 		APS map[string]any `json:"aps"`
 	}
-	if !utf8.Valid(payload) || json.Unmarshal(payload, &body) != nil || body.APS == nil && pushType != "mdm" && pushType != "voip" {
+	bare := pushType == "mdm" || pushType == "voip" || pushType == "fileprovider"
+	if !utf8.Valid(payload) || json.Unmarshal(payload, &body) != nil || body.APS == nil && !bare {
 		return refusal{http.StatusBadRequest, "PayloadEmpty"}
 	}
 	return nil
