@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 )
 
 func main() {
@@ -26,6 +28,10 @@ func check(ctx context.Context, file string) error {
 		return err
 	}
 	for _, s := range p.Services {
+		if path := s.Environment["KAIROS_APPS_FILE"]; path != nil &&
+			!slices.ContainsFunc(s.Configs, func(c types.ServiceConfigObjConfig) bool { return c.Target == *path }) {
+			return fmt.Errorf("service %s: nothing is mounted at KAIROS_APPS_FILE", s.Name)
+		}
 		if s.Build == nil {
 			continue
 		}

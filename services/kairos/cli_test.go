@@ -368,3 +368,11 @@ func TestSettingsComeFromTheEnvironmentAndACallDoesNot(t *testing.T) {
 	out := kairos(t, 1, "send", "ada")
 	require.Contains(t, out, "from-env")
 }
+
+// TestTheAppsFileIsASetting: the environment that the services get is enough for the commands, too.
+func TestTheAppsFileIsASetting(t *testing.T) {
+	t.Setenv("KAIROS_APPS_FILE", "/nowhere.yaml")
+	for _, args := range [][]string{{"topics", "apply"}, {"lag"}, {"tail", "in.messages.v1"}, {"dlq", "list"}} {
+		require.Contains(t, kairos(t, 1, args...), "apps: open /nowhere.yaml", "%v", args)
+	}
+}

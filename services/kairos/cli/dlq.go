@@ -25,7 +25,7 @@ type DLQ struct {
 
 // DLQList is "kairos dlq list".
 type DLQList struct {
-	Apps  string `name:"apps-file" help:"Apps file, for the input topics of the apps."`
+	Apps  string `name:"apps-file" help:"Apps file, for the input topics of the apps." group:"Files"`
 	Kafka `embed:""`
 }
 

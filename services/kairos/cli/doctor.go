@@ -11,8 +11,8 @@ import (
 
 // Doctor is "kairos doctor".
 type Doctor struct {
-	Apps      string        `name:"apps-file" help:"Apps file to check."`
-	Policy    string        `help:"Policy file to check."`
+	Apps      string        `name:"apps-file" help:"Apps file to check." group:"Files"`
+	Policy    string        `help:"Policy file to check." group:"Files"`
 	Redis     service.Redis `embed:"" prefix:"redis-" group:"Connection"`
 	WithoutDB bool          `name:"no-redis" help:"Leave Redis out: kairos up keeps its own inside."`
 	Watch     time.Duration `help:"How long to watch whether services make progress." default:"10s"`

@@ -13,7 +13,7 @@ import (
 // Lag is "kairos lag".
 type Lag struct {
 	All   bool   `help:"Every partition, also those that are not behind."`
-	Apps  string `name:"apps-file" help:"Apps file, for the input topics of the apps."`
+	Apps  string `name:"apps-file" help:"Apps file, for the input topics of the apps." group:"Files"`
 	Kafka `embed:""`
 }
 

@@ -26,7 +26,7 @@ type Tail struct {
 	User  string   `help:"Only this person."`
 	ID    string   `name:"message" help:"Only this message."`
 	Type  []string `help:"Only outcomes of these types."`
-	Apps  string   `name:"apps-file" help:"Apps file, for the input topics of the apps."`
+	Apps  string   `name:"apps-file" help:"Apps file, for the input topics of the apps." group:"Files"`
 	Kafka `embed:""`
 }
 

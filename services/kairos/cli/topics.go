@@ -18,7 +18,7 @@ type Topics struct {
 type TopicsApply struct {
 	Partitions  int    `help:"Partitions of each topic: a power of two up to 256." default:"8"`
 	Replication int    `help:"Replicas of each partition." default:"1"`
-	Apps        string `name:"apps-file" help:"Apps file, for the input topics of the apps."`
+	Apps        string `name:"apps-file" help:"Apps file, for the input topics of the apps." group:"Files"`
 	Kafka       `embed:""`
 }
 
