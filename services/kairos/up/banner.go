@@ -1,6 +1,7 @@
 package up
 
 import (
+	"os"
 	"strconv"
 	"strings"
 
@@ -57,8 +58,9 @@ func (s *System) key() string {
 	return "none"
 }
 
-// next are commands to copy.
+// next are commands to copy: this program is named as it was called.
 func (s *System) next() []string {
+	program := os.Args[0]
 	var reach, api string
 	if s.Kafka != "localhost:9092" && s.Kafka != "127.0.0.1:9092" {
 		reach = " --kafka-brokers " + s.Kafka
@@ -74,10 +76,11 @@ func (s *System) next() []string {
 	}
 	prefix := s.cmd.KafkaConn.Prefix
 	return []string{
-		"kairos send ada --id hello-1 --title 'Hello Ada'" + api,
-		"kairos why hello-1" + reach,
-		"kairos tail outcomes" + reach,
-		"kairos ledger" + reach,
+		program + " send ada --id hello-1 --title 'Hello Ada'" + api,
+		program + " why hello-1" + reach,
+		program + " tail outcomes" + reach,
+		program + " ledger" + reach,
+		program + " doctor --redis-addrs " + s.Redis + reach,
 		strings.Join([]string{
 			"curl " + s.URL + "/v1/messages -H 'Authorization: Bearer " + s.key() + "' -H 'Content-Type: application/json' \\",
 			`       -d '{"message_id":"hello-2","user_id":"bo","title":"Hello Bo","timing":"best_moment"}'`,
