@@ -215,6 +215,7 @@ func TestKilledUpLosesNothingAndSendsNothingTwice(t *testing.T) {
 func TestUpWithAFleet(t *testing.T) {
 	t.Parallel()
 	i := start(t, "--data=none", "--fleet=40")
+	require.Contains(t, i.banner, os.Args[0]+" send ada", "it can be copied")
 	require.Contains(t, i.banner, "everything is gone at the end")
 	require.NotContains(t, i.banner, "\x1b")
 	// The model lets two minutes pass after an unlock before a moment is good, and nobody has to open the first push.
