@@ -8,7 +8,9 @@ package simulate
 import (
 	"time"
 
+	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
+	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
 // Regime is what is known of the people, and what people they are.
@@ -20,6 +22,7 @@ type Regime struct {
 	Cold        bool          // nobody has a history; everything counts from the first message on
 	Flaky       bool          // signals are late, twice, out of order, and by clocks that are wrong
 	PerDay      float64       // messages a person gets a day
+	Cap         int           // most that anyone may be sent in 24 hours, by whatever policy; 0: no cap
 	Hold        time.Duration // from a message's arrival to its deadline
 }
 
@@ -33,8 +36,17 @@ func Regimes(hold time.Duration) []Regime {
 		{Name: "cold", Title: "Cold start", Traits: mixed, Unlocks: true, Cold: true, PerDay: 2, Hold: hold},
 		{Name: "shifts", Title: "Shift workers and travellers", Traits: population.Traits{IOS: 0.4, ShiftWorkers: 0.5, Travellers: 0.5}, Unlocks: true, PerDay: 2, Hold: hold},
 		{Name: "many-senders", Title: "Many senders", Traits: mixed, Unlocks: true, PerDay: 10, Hold: hold},
+		{Name: "many-capped", Title: "Many senders under a cap", Traits: mixed, Unlocks: true, PerDay: 10, Cap: 3, Hold: hold},
 		{Name: "flaky", Title: "Flaky phones", Traits: mixed, Unlocks: true, Flaky: true, PerDay: 2, Hold: hold},
 	}
+}
+
+// decides is the policy of "ours" in this regime: under its cap.
+func (r Regime) decides(p policy.Policy) policy.Policy {
+	if r.Cap > 0 {
+		p.Caps = []policy.Cap{{Max: r.Cap, Per: event.Duration(day)}}
+	}
+	return p.Seeded(p.Seed)
 }
 
 // Categories are the kinds of messages of the population's InterestMean, in its order, and the share of each.

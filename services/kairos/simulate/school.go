@@ -17,7 +17,7 @@ const class = 64
 // learn service learns from their logs. What it has learned decides from then on, with exploration off, as in the journeys
 // that it returns. New people bring no log: the app has learned from others before they came.
 func school(ctx context.Context, cfg Config, r Regime, people []*person, warmup time.Duration) ([]*journey, error) {
-	engine := timing.NewEngine(cfg.Policy)
+	engine := timing.NewEngine(r.decides(cfg.Policy))
 	journeys := make([]*journey, len(people))
 	if !r.Cold {
 		return journeys, teach(ctx, cfg, r, engine, people, warmup, journeys)
@@ -48,7 +48,7 @@ func enrol(cfg Config, r Regime, p *person, from time.Duration, engine *timing.E
 
 // teach lets people live until an instant, learns from it, and gives engine the model and their journeys the engine.
 func teach(ctx context.Context, cfg Config, r Regime, engine *timing.Engine, people []*person, until time.Duration, journeys []*journey) error {
-	explorer := timing.NewEngine(explore(cfg.Policy))
+	explorer := timing.NewEngine(explore(r.decides(cfg.Policy)))
 	learner := learn.NewLearner(learn.DefaultLimits())
 	for first := 0; first < len(people); first += class {
 		group := people[first:min(first+class, len(people))]

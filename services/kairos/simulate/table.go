@@ -73,6 +73,9 @@ func Print(w io.Writer, results []Result) error {
 				return s
 			})
 		title := fmt.Sprintf("%s: %g messages a day, hold %v", r.Regime.Title, r.Regime.PerDay, r.Regime.Hold)
+		if r.Regime.Cap > 0 {
+			title += fmt.Sprintf(", at most %d sent in 24 hours", r.Regime.Cap)
+		}
 		if _, err := lipgloss.Fprintln(w, "\n"+lipgloss.NewStyle().Bold(true).Render(title)+"\n"+t.String()); err != nil {
 			return err
 		}

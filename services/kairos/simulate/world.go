@@ -44,13 +44,15 @@ type journey struct {
 	mood     population.Mood
 	muted    bool // they opted out: nothing more can be sent
 	settled  map[int]bool
+	cap      int             // most sends in 24 hours; 0: no cap
+	sent     []time.Duration // the last of them
 }
 
 // depart begins a journey. strategyOf gets the function that sends.
 func depart(params *population.Params, r Regime, p *person, seed uint64, from time.Duration, strategyOf func(send) strategy) *journey {
 	j := &journey{
 		course: &course{}, params: params, person: p, phone: newPhone(r, p.Person, seed+1), from: from,
-		life: p.life, messages: p.messages, settled: map[int]bool{},
+		life: p.life, messages: p.messages, settled: map[int]bool{}, cap: r.Cap,
 	}
 	j.phone.next = 1 << 30 // ids apart from those of the undisturbed life
 	j.strategy = strategyOf(j.send)
@@ -63,6 +65,12 @@ func (j *journey) send(now time.Duration, m Message) {
 		return
 	}
 	j.settled[m.Index] = true
+	if j.full(now) {
+		if m.At >= j.from {
+			j.waits = append(j.waits, -1)
+		}
+		return
+	}
 	fate := j.person.React(j.params, population.Push{Index: m.Index, Category: m.Category, At: now}, &j.mood)
 	if fate.Pickup.End > 0 {
 		j.expect(j.phone.use(nil, fate.Pickup))
@@ -78,6 +86,19 @@ func (j *journey) send(now time.Duration, m Message) {
 	if m.At >= j.from {
 		j.count(m, now, fate)
 	}
+}
+
+// full says that the cap lets nothing more go now. Whoever plans under it, as production does, never comes to that.
+func (j *journey) full(now time.Duration) bool {
+	if j.cap == 0 {
+		return false
+	}
+	now = now.Truncate(time.Millisecond) // as production counts
+	if n := len(j.sent) - j.cap; n >= 0 && now-j.sent[n] < day {
+		return true
+	}
+	j.sent = append(j.sent, now)
+	return false
 }
 
 func (j *journey) expect(reports []report) {
