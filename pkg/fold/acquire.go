@@ -170,7 +170,8 @@ func (o *owner[S, I]) index(ctx context.Context) error {
 //
 //	journal → Redis, newest record of each user; the checkpoint
 //	echo    → decisions that were published since the checkpoint
-//	input   → replayed from the checkpoint, at the records' own times, to where the last owner can have come
+//	input   → replayed from the checkpoint, to where the last owner can have come: each at the record's own time, or that
+//	          of the first row that it led to
 //	the decisions that are left are taken in; the fences become valid
 func (o *owner[S, I]) rebuild(ctx context.Context, high int64) error {
 	if err := o.take(ctx, true); err != nil {
