@@ -132,11 +132,15 @@ var stories = []story{
 		to := func(devices string) func(*event.Message) {
 			return func(m *event.Message) { m.Devices, m.Priority = devices, event.Transactional }
 		}
-		s.Say(s.Phone("iphone"), s.Android("android"), s.Shows("android", event.SignalUnlocked, s.In(-time.Minute)))
+		s.Say(s.Phone("iphone"), s.Android("android"), s.Shows("android", event.SignalUnlocked, s.In(-time.Minute)),
+			s.Shows("iphone", event.SignalUnlocked, s.In(-10*time.Second)), s.Shows("iphone", event.SignalLocked, s.In(-5*time.Second)))
 		s.Say(s.Message("active", to("")))
 		s.Expect("active", "accepted", "released now", "sent")
 		require.Equal(s, "android", s.Await("active", event.OutcomeSent).DeviceID)
 		require.Len(s, s.Pushes("active"), 1)
+		s.Say(s.Message("last", to(event.DevicesLastUsed), func(m *event.Message) { m.Priority = event.Critical }))
+		s.Expect("last", "accepted", "released now", "sent")
+		require.Equal(s, "iphone", s.Await("last", event.OutcomeSent).DeviceID)
 		s.Say(s.Message("all", to(event.DevicesAll), func(m *event.Message) { m.Priority = event.Critical }))
 		s.Expect("all", "accepted", "released now", "sent", "sent")
 		require.Len(s, s.Pushes("all"), 2)
