@@ -3,20 +3,23 @@ package fold
 import (
 	"flag"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/kairos-push/kairos/pkg/raced"
 )
 
 // TestModel runs the shell under random schedules: owners crash, freeze and wake as zombies between any two of their
 // steps, answers get lost, inputs come twice, Redis is emptied or goes back in time. At the end every item that was held
 // has one decision, every input is in its user's state once and in order, and nothing is held for ever.
 func TestModel(t *testing.T) {
-	if checks := flag.Lookup("rapid.checks"); raced && checks.Value.String() == checks.DefValue {
-		require.NoError(t, checks.Value.Set("25"))
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		require.NoError(t, checks.Value.Set(strconv.Itoa(raced.Size(100, 12))))
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		schedule := rapid.SliceOfN(rapid.Uint32(), 300, 1000).Draw(rt, "schedule")
@@ -25,10 +28,6 @@ func TestModel(t *testing.T) {
 		}
 	})
 }
-
-// raced says that the race detector is on. It makes a schedule four times as slow, and has seen all code after a few; the
-// others are for CI, without it.
-var raced bool
 
 // simulate runs one schedule.
 func simulate(t *testing.T, schedule []uint32) (err error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/pkg/score"
 )
 
@@ -48,7 +49,7 @@ func days(people, n int) string {
 
 func TestLearnTrainsOnAFileWhatReplayDecidesBy(t *testing.T) {
 	t.Parallel()
-	in := days(4, 3)
+	in := days(raced.Size(4, 2), raced.Size(3, 2))
 	var models [2][]byte
 	name := filepath.Join(t.TempDir(), "model.json")
 	for i := range models {
@@ -74,7 +75,7 @@ func TestLearnTrainsOnAFileWhatReplayDecidesBy(t *testing.T) {
 // What another policy would have done, before anyone is notified: the same input under it, row by row.
 func TestReplayAnswersWhatAPolicyWouldHaveDone(t *testing.T) {
 	t.Parallel()
-	in := days(4, 3) + `{"topic":"clock","at":"2026-05-09T09:00:00Z"}` + "\n"
+	in := days(raced.Size(4, 2), raced.Size(3, 2)) + `{"topic":"clock","at":"2026-05-09T09:00:00Z"}` + "\n"
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		name = filepath.Join(dir, name)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/service"
 	"github.com/kairos-push/kairos/pkg/stream"
@@ -38,7 +39,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	time.Sleep(time.Until(monday)) // bubbles begin with the year 2000
 	b := &bench{T: t, kafka: pipetest.Start(t, pipetest.Virtual).Stream(t), models: map[string][]stream.Record{}}
-	b.rows = crowd("demo", 12, 2, 7)
+	b.rows = crowd("demo", raced.Size(12, 6), 2, 7)
 	require.NoError(t, b.kafka.Apply(t.Context(), topic.WithDLQs(), 2, 1))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/pkg/score"
 )
 
@@ -65,15 +66,16 @@ func meanLoss(m *score.Model, held []*example) float64 {
 	return sum / float64(len(held))
 }
 
-// Eight days are learned from. On the two days after them, and so on examples that were never learned from, the learned
+// Some days are learned from, eight without the race detector. On the two days after them, and so on examples that were never learned from, the learned
 // model is better than the built-in one at both tasks; the README has the figures.
 func TestLearnsAWorldOfAnotherFamily(t *testing.T) {
 	t.Parallel()
 	limits := DefaultLimits()
 	limits.Held = 1 << 20
 	l := NewLearner(limits)
-	rows := crowd("demo", 150, 10, 1)
-	split := monday.AddDate(0, 0, 8)
+	days := raced.Size(8, 4)
+	rows := crowd("demo", raced.Size(150, 120), days+2, 1)
+	split := monday.AddDate(0, 0, days)
 	play(t, l, rows, monday, split)
 	l.judges = func(uint64) bool { return true }
 	for _, r := range rows {
@@ -159,7 +161,8 @@ func TestACrashBetweenTwoSnapshots(t *testing.T) {
 // learned so is as good as what is learned in the order of time.
 func TestTapes(t *testing.T) {
 	t.Parallel()
-	const people, days = 60, 6
+	const days = 6
+	people := raced.Size(60, 30)
 	end := monday.AddDate(0, 0, days)
 	played := func() *Learner {
 		l := NewLearner(DefaultLimits())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/services/kairos/pipeline"
 )
 
@@ -50,8 +51,7 @@ func disturbAll(t *testing.T, backend pipetest.Backend) {
 // disturb has a crowd say its messages before and after the disturbance. Each comes to what it would have come to without.
 func disturb(t testing.TB, w *pipeline.World, crowd string, soon time.Duration, do func(*pipeline.World)) {
 	t.Helper()
-	const size = 6
-	people := make([]*pipeline.Story, size)
+	people := make([]*pipeline.Story, raced.Size(6, 3))
 	for i := range people {
 		people[i] = w.Tell(t, fmt.Sprintf("%s-%d", crowd, i))
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/fold"
 	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/services/kairos/pipeline"
 	"github.com/kairos-push/kairos/services/kairos/replay"
@@ -28,7 +29,7 @@ import (
 // outcomes that replay gives, a second apart at most.
 func TestServicesSayWhatReplaySays(t *testing.T) {
 	t.Parallel()
-	const messages = 100
+	messages := raced.Size(100, 30)
 	lines := slice(t, messages)
 	lines = answered(lines, replayed(t, lines))
 	want := replayed(t, lines)

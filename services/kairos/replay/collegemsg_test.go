@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/services/kairos/replay"
 	"github.com/kairos-push/kairos/services/kairos/replay/collegemsg"
 	"github.com/kairos-push/kairos/services/timing"
@@ -66,7 +67,7 @@ func TestCollegeMsg(t *testing.T) {
 	t.Parallel()
 	log := messageLog(t)
 	require.Len(t, log, 59835)
-	log = log[:logMessages]
+	log = log[:raced.Size(len(log), 1500)]
 	var in, out bytes.Buffer
 	require.NoError(t, collegemsg.Convert(&in, log, wishes))
 	input := bytes.Clone(in.Bytes())

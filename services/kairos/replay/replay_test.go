@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/services/kairos/replay"
 	"github.com/kairos-push/kairos/services/kairos/replay/collegemsg"
 	"github.com/kairos-push/kairos/services/timing"
@@ -142,7 +143,7 @@ func TestAWorldOutsideCanPlayAgainstTheCore(t *testing.T) {
 func TestTheSameLogGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	var in bytes.Buffer
-	require.NoError(t, collegemsg.Convert(&in, collegemsg.Synthetic(3, 200, 3000), wishes))
+	require.NoError(t, collegemsg.Convert(&in, collegemsg.Synthetic(3, 200, raced.Size(3000, 800)), wishes))
 	var outs, decisions [2]bytes.Buffer
 	for i := range outs {
 		_, err := replay.Run(t.Context(), timing.NewEngine(policy.Default()), replay.Streams{

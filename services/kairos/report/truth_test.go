@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/services/kairos/report/stats"
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
@@ -120,12 +121,12 @@ func TestIntervalsOfAReportHoldTheTruth(t *testing.T) {
 func TestDoublyRobust(t *testing.T) {
 	t.Parallel()
 	mean := func(w *world, reward func([]person) model) (snips, robust float64) {
-		const trials = 60
+		trials := raced.Size(60, 30)
 		for range trials {
 			got, err := w.log(200).estimate(candidatePolicy(), 1, reward)
 			require.NoError(t, err)
-			snips += got.SNIPS.Value / trials
-			robust += got.DoublyRobust.Value / trials
+			snips += got.SNIPS.Value / float64(trials)
+			robust += got.DoublyRobust.Value / float64(trials)
 		}
 		return snips, robust
 	}

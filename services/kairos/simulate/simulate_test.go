@@ -7,13 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
 	"github.com/kairos-push/kairos/services/timing"
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
 func small(regimes ...string) Config {
-	c := Cmd{People: 40, Days: 3, Warmup: 4, Hold: 4 * time.Hour, Seed: 1, Regime: regimes}
+	c := Cmd{People: raced.Size(40, 12), Days: 3, Warmup: 4, Hold: 4 * time.Hour, Seed: 1, Regime: regimes}
 	cfg, err := c.config()
 	if err != nil {
 		panic(err)

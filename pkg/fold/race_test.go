@@ -1,5 +1,0 @@
-//go:build race
-
-package fold
-
-func init() { raced = true }
