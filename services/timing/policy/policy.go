@@ -125,10 +125,10 @@ func Default() Policy {
 func Parse(data []byte) (Policy, error) {
 	p := Default()
 	var document any
-	if err := yaml.Unmarshal(data, &document); err == nil && document == nil {
+	if err := decode(data, &document); err == nil && document == nil {
 		return p, nil // comments alone, of which the decoder would make an empty policy
 	}
-	err := yaml.UnmarshalWithOptions(data, &p, yaml.Strict(),
+	err := decode(data, &p, yaml.Strict(),
 		yaml.CustomUnmarshaler[event.Duration](text[*event.Duration]), yaml.CustomUnmarshaler[event.LocalTime](text[*event.LocalTime]))
 	if err != nil {
 		return Policy{}, fmt.Errorf("policy: %w", err)
@@ -138,6 +138,16 @@ func Parse(data []byte) (Policy, error) {
 	}
 	p.seal()
 	return p, nil
+}
+
+// decode reads YAML. The library panics at a tag that does not fit what it stands before.
+func decode(data []byte, to any, options ...yaml.DecodeOption) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("no YAML that can be read as a policy: %v", r)
+		}
+	}()
+	return yaml.UnmarshalWithOptions(data, to, options...)
 }
 
 // text reads a value from its text, and names the value that cannot be read.

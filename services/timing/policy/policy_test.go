@@ -86,6 +86,7 @@ func TestBadFiles(t *testing.T) {
 		"budget: .nan":                                 "budget",
 		"[1, 2]":                                       "policy",
 		"name: a\nname: b":                             "policy",
+		"caps: !0 0":                                   "no YAML that can be read",
 	} {
 		_, err := Parse([]byte(text))
 		require.ErrorContains(t, err, want, text)
