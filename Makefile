@@ -30,7 +30,7 @@ build: ## build every program into bin/
 # test program does not sleep a second at its end to find one more race.
 .PHONY: test
 test: ## all tests on embedded servers, with the race detector
-	GOGC=400 GORACE=atexit_sleep_ms=0 go test -race -vet=off -timeout 10m work
+	GOGC=400 GORACE=atexit_sleep_ms=0 go test -race -vet=off -timeout 10m ./services/kairos/pipeline ./services/kairos work
 
 .PHONY: race
 race: test ## the same as test: the race detector is always on
