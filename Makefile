@@ -27,7 +27,7 @@ build: ## build every program into bin/
 	@CGO_ENABLED=0 go build -trimpath -o bin/kairos ./services/kairos
 
 # Vetting is lint's: here it would go through every dependency too. The compiler and the tests collect garbage seldom, and a
-# test program does not sleep a second at its end to find one more race.
+# test program does not sleep a second at its end to find one more race. The packages that take longest come first.
 .PHONY: test
 test: ## all tests on embedded servers, with the race detector
 	GOGC=400 GORACE=atexit_sleep_ms=0 go test -race -vet=off -timeout 10m ./services/kairos/pipeline ./services/kairos work
