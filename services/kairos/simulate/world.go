@@ -45,7 +45,7 @@ type journey struct {
 	muted    bool // they opted out: nothing more can be sent
 	settled  map[int]bool
 	cap      int             // most sends in 24 hours; 0: no cap
-	sent     []time.Duration // the last of them
+	sent     []time.Duration // when, under a cap
 }
 
 // depart begins a journey. strategyOf gets the function that sends.
