@@ -47,6 +47,8 @@ func Default() *Model {
 		CallEnded: 0.20, AppSwitched: 0.10, MotionChanged: 0.15,
 		InCall: -1.0, InVehicle: -0.20, Cycling: -0.50,
 		Foreground: -0.70, // they are here already: only the uplift counts
+
+		PressureUser: -0.10, PressureCategory: -0.10, // fewer pushes are opened more (timing.md §1); how much is learned [A]
 	}
 	return m
 }

@@ -57,6 +57,10 @@ const (
 	DND
 	Foreground
 
+	// Of the message rather than of the moment: they enter p_open alone, and no vector holds them.
+	PressureUser     // log(1 + pushes of late, leaking), of all categories
+	PressureCategory // of the message's
+
 	NumFeatures = iota
 )
 
@@ -68,11 +72,14 @@ var names = [NumFeatures]string{
 	"unlocks_10m", "unlocks_1h", "unlocks_24h", "session",
 	"call_ended", "app_switched", "motion_changed",
 	"charging", "headphones", "still", "on_foot", "cycling", "in_vehicle", "offline", "silent", "vibrate",
-	"low_battery", "in_call", "dnd", "foreground",
+	"low_battery", "in_call", "dnd", "foreground", "pressure_user", "pressure_category",
 }
 
 // String is the feature's name, as in the columns f_<name>.
 func (f Feature) String() string { return names[f] }
+
+// OfMoment says that the feature tells of the moment, and so bears on p_seen as well.
+func (f Feature) OfMoment() bool { return f < PressureUser }
 
 // Named is the feature of that name.
 func Named(name string) (Feature, bool) {

@@ -31,6 +31,14 @@ func (m *Model) PSeen(x *Vector, offset float64) float64 { return sigmoid(m.Seen
 // Lift is the odds that a push is opened once seen, as far as the context decides; Offset multiplies them.
 func (m *Model) Lift(x *Vector) float64 { return math.Exp(clamp(m.Open.dot(x))) }
 
+// Pressure is the feature of a leaky count of pushes.
+func Pressure(count float64) float64 { return math.Log1p(max(count, 0)) }
+
+// Tired is what the pushes of late add to the log-odds of an open: all those to the person, and those of the category.
+func (m *Model) Tired(user, category float64) float64 {
+	return m.Open[PressureUser]*Pressure(user) + m.Open[PressureCategory]*Pressure(category)
+}
+
 // Opens turns odds into a probability.
 func Opens(odds float64) float64 { return odds / (1 + odds) }
 

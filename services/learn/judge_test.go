@@ -127,6 +127,30 @@ func TestAnswersTeachWhetherAPushIsSeen(t *testing.T) {
 	}
 }
 
+// What a push costs the next one is learned from answers; that pushes make people open more is not believed.
+func TestPressureOnlyEverSpeaksAgainstAPush(t *testing.T) {
+	t.Parallel()
+	train := func(fresh, tired float64) *score.Model {
+		tr := newTrainer("demo", score.Default())
+		for i := range 4000 {
+			e := &example{task: taskOpen, noticed: i%2 == 0, inputs: []input{{score.Bias, 1}, {score.PressureUser, 1.4}}}
+			rate := tired
+			if i/2%2 == 0 {
+				e.inputs, rate = e.inputs[:1], fresh
+			}
+			if float64(i/4%100) < 100*rate {
+				e.label = 1
+			}
+			tr.take(e, DefaultLimits())
+		}
+		return tr.model()
+	}
+	builtIn := score.Default().Open[score.PressureUser]
+	require.Less(t, train(0.3, 0.1).Open[score.PressureUser], 4*builtIn)
+	require.Zero(t, train(0.1, 0.3).Open[score.PressureUser])
+	require.Zero(t, train(0.3, 0.1).Seen[score.PressureUser], "it tells nothing of the moment")
+}
+
 func TestGradientsAreSlopesOfTheLoss(t *testing.T) {
 	t.Parallel()
 	for _, e := range []*example{

@@ -63,8 +63,10 @@ func (t *trainer) take(e *example, limits Limits) {
 	}
 	update := func(w *[score.NumFeatures]coord, g float64) {
 		for _, in := range e.inputs {
-			c := &w[in.feature]
-			dense.update(c, g*in.value, dense.weight(*c))
+			if w == &t.weights.Open || in.feature.OfMoment() {
+				c := &w[in.feature]
+				dense.update(c, g*in.value, dense.weight(*c))
+			}
 		}
 	}
 	if e.task == taskOpen {
@@ -121,13 +123,17 @@ func at(table []float32, slot int) float64 {
 	return float64(table[slot])
 }
 
-// model is the prior with what was learned; without a version.
+// model is the prior with what was learned; without a version. Pushes that have gone out are never an argument for another:
+// where the people who open most are sent most, the weight of the pressure would say so.
 func (t *trainer) model() *score.Model {
 	m := *t.prior
 	m.Version = ""
 	for f := range score.NumFeatures {
 		m.Seen[f] += dense.weight(t.weights.Seen[f])
 		m.Open[f] += dense.weight(t.weights.Open[f])
+		if !score.Feature(f).OfMoment() {
+			m.Open[f] = min(m.Open[f], 0)
+		}
 	}
 	if len(m.Hashed) == 0 && len(t.weights.Hashed) == 0 {
 		return &m

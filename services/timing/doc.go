@@ -11,6 +11,7 @@
 //	path.go      what the model says of the person if nothing more happens
 //	moments.go   what the next sittings may bring
 //	plan.go      optimal stopping against the deadline
+//	fatigue.go   the pressure of what was sent of late
 //	answers.go   what dispatch and the phone say afterwards
 //	policy/      the policy file and the gates
 //

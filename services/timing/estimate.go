@@ -105,6 +105,8 @@ const (
 	fHoursLeft
 	fFatigueUser
 	fFatigueCategory
+	fPressureUser
+	fPressureCategory
 	fOpensUser
 	fOpensDaypart
 	fOpensCategory
@@ -115,6 +117,7 @@ const (
 
 var extraNames = [extras]string{
 	"value", "relevance", "hours_held", "hours_left", "fatigue_user", "fatigue_category",
+	score.PressureUser.String(), score.PressureCategory.String(),
 	"opens_user", "opens_daypart", "opens_category", "opens_message", "moments_per_hour",
 }
 
@@ -165,7 +168,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	seen, lift := p.first()
 	e.now = score.Moment{
 		Value: q.value, Relevance: q.relevance, PSeen: seen, POpen: score.Opens(lift * q.odds[p.part[0]]),
-		Fatigue: q.fatigue[0].cost + q.fatigue[1].cost, Budget: q.budget,
+		Fatigue: q.fatigue[0].level + q.fatigue[1].level, Budget: q.budget,
 	}
 	e.u = e.now.Utility()
 	if planned(h, a) {
@@ -179,7 +182,8 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	e.extra[fValue], e.extra[fRelevance] = q.value, q.relevance
 	e.extra[fHoursHeld] = t.now.Sub(h.AcceptedAt).Hours()
 	e.extra[fHoursLeft] = h.Deadline.Sub(t.now).Hours()
-	e.extra[fFatigueUser], e.extra[fFatigueCategory] = q.fatigue[0].cost, q.fatigue[1].cost
+	e.extra[fFatigueUser], e.extra[fFatigueCategory] = q.fatigue[0].level, q.fatigue[1].level
+	e.extra[fPressureUser], e.extra[fPressureCategory] = score.Pressure(q.pressure[0].level), score.Pressure(q.pressure[1].level)
 	e.extra[fOpensUser], e.extra[fOpensDaypart] = ws.own, ws.answers[p.part[0]]
 	e.extra[fOpensCategory] = t.categoryAnswers(ws, m.Category)
 	e.extra[fOpensMessage] = t.model.MessageOffset(m, channel(a), t.p.Cohort)
@@ -221,13 +225,25 @@ func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
 			c = categoryHash(m.Category)
 		}
 		f := t.h.tiredness(c)
-		q.fatigue[i] = leak{cost: cost * f.pressure(t.now, halfLife), half: halfLife.Seconds() * float64(f.Stretch)}
+		q.pressure[i] = leak{f.pressure(t.now, halfLife), halfLife.Seconds() * float64(f.Stretch)}
+		q.fatigue[i] = leak{cost * q.pressure[i].level, q.pressure[i].half}
 	}
 	shared := ws.own + t.categoryAnswers(ws, m.Category) + t.model.MessageOffset(m, channel(a), t.p.Cohort)
+	now := t.now.In(t.loc)
 	for d := range q.odds {
-		q.odds[d] = math.Exp(shared + ws.answers[d])
+		begins := until(now, d)
+		tired := t.model.Tired(q.pressure[0].after(begins), q.pressure[1].after(begins))
+		q.odds[d] = math.Exp(shared + ws.answers[d] + tired)
 	}
 	return q
+}
+
+// until is in how many seconds a daypart next begins; 0 for the one that it is.
+func until(local time.Time, daypart int) float64 {
+	const length = 24 * 3600 / score.Dayparts
+	past := local.Hour()*3600 + local.Minute()*60 + local.Second()
+	ahead := (daypart - past/length + score.Dayparts) % score.Dayparts
+	return float64(max(ahead*length-past%length, 0))
 }
 
 // categoryAnswers is how much more or less than their other pushes the person opens those of a category.

@@ -1,11 +1,13 @@
 package timing_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/score"
 )
 
 func TestHoldsAtTheUnlockAndReleasesTwoMinutesInto(t *testing.T) {
@@ -59,6 +61,29 @@ func TestAStrangerGetsTheMomentOfAll(t *testing.T) {
 	require.Len(t, s.releases, 1)
 	h := s.releases[0].ReleasedAt.In(s.loc).Hour()
 	require.True(t, h >= 7 && h < 22, "released at %d", h)
+}
+
+func TestPushesOfLateLowerTheChanceOfAnOpenUntilTheyLeak(t *testing.T) {
+	t.Parallel()
+	decide := func(tired bool) event.Decision {
+		s := tell(t, "").weeks("2026-05-11 12:00")
+		if tired {
+			s.at("2026-05-11 08:00", message("a", now))
+			s.at("09:00", message("b", now))
+		}
+		s.at("2026-05-11 12:00", signal("unlocked"))
+		s.at("12:02:30", message("m"))
+		return s.last("m")
+	}
+	fresh, tired := decide(false), decide(true)
+	pressure := math.Log1p(math.Exp2(-4.0417/24) + math.Exp2(-3.0417/24)) // of two, with a half-life of a day
+	require.InDelta(t, pressure, tired.Features["pressure_user"], 1e-4)
+	require.InDelta(t, pressure, tired.Features["pressure_category"], 1e-4)
+	weights := score.Default().Open
+	answers := tired.Features["opens_category"] // the two were not opened, either
+	require.InDelta(t, answers+pressure*(weights[score.PressureUser]+weights[score.PressureCategory]),
+		score.Logit(tired.POpen)-score.Logit(fresh.POpen), 1e-4)
+	require.NotContains(t, fresh.Features, "pressure_user")
 }
 
 func TestIgnoredAtTheEndOfTheWindow(t *testing.T) {
