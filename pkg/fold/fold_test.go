@@ -1,11 +1,13 @@
 package fold
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,16 +28,17 @@ import (
 
 // bench is a Fold of the test stage on some servers.
 type bench struct {
-	t      testing.TB
-	kafka  *stream.Client
-	redis  redis.UniversalClient
-	stage  Stage[*book, order]
-	fold   *Fold[*book, order]
-	stop   func()
-	fact   map[int]int64  // next offset in facts, by partition
-	n      map[string]int // inputs so far, by user
-	parts  int
-	config Config
+	t       testing.TB
+	servers *pipetest.Servers
+	kafka   *stream.Client
+	redis   redis.UniversalClient
+	stage   Stage[*book, order]
+	fold    *Fold[*book, order]
+	stop    func()
+	fact    map[int]int64  // next offset in facts, by partition
+	n       map[string]int // inputs so far, by user
+	parts   int
+	config  Config
 }
 
 var stageTopics = []topic.Topic{topic.Facts, topic.Enriched, topic.Releases, topic.Outcomes, topic.Holds, topic.Enriched.DLQ()}
@@ -44,7 +47,7 @@ func newBench(t testing.TB, b pipetest.Backend, partitions int) *bench {
 	t.Helper()
 	s := pipetest.Start(t, b)
 	e := &bench{
-		t: t, kafka: s.Stream(t), redis: s.Store(t), stage: orders(), fact: map[int]int64{}, n: map[string]int{}, parts: partitions,
+		t: t, servers: s, kafka: s.Stream(t), redis: s.Store(t), stage: orders(), fact: map[int]int64{}, n: map[string]int{}, parts: partitions,
 		config: Config{Verify: time.Hour},
 	}
 	require.NoError(t, e.kafka.Apply(pipetest.Within(t, time.Minute), stageTopics, partitions, 1))
@@ -228,6 +231,24 @@ func lostRedis(t *testing.T, b pipetest.Backend) {
 		require.NotEmpty(t, r.Header(topic.DeadReason))
 	}
 	require.Len(t, dead, 2)
+}
+
+// A record that the broker took compressed, and that does not fit into a record of ours, does not stop the partition.
+func TestALargeRecordIsKept(t *testing.T) {
+	t.Parallel()
+	e := newBench(t, pipetest.Embedded, 1)
+	e.start()
+	const size = 2_000_000
+	large := e.input("app|a", order{Item: "large"})
+	large[0].Value = bytes.Repeat([]byte("{"), size)
+	require.NoError(t, e.servers.Outsider(t).Publish(pipetest.Within(t, time.Minute), large))
+	e.publish(e.input("app|a", order{Item: "next", Due: time.Now().Add(time.Hour).UnixMilli()})...)
+	e.await("the next one is held", func() bool { return len(e.read(topic.Outcomes)) == 1 })
+	e.stop()
+	dead := e.read(topic.Enriched.DLQ())
+	require.Len(t, dead, 1)
+	require.Equal(t, strconv.Itoa(size), dead[0].Header(topic.DeadTruncated))
+	require.Equal(t, large[0].Header(stream.HeaderCause), dead[0].Header(stream.HeaderCause))
 }
 
 func TestNewRefuses(t *testing.T) {

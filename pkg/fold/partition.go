@@ -101,7 +101,7 @@ func (p *partition[S, I]) read(recs []stream.Record) batch[I] {
 		in, err := p.decode(r)
 		if err != nil {
 			if p.rebuild == nil || r.Offset >= p.rebuild.committed {
-				b.dead = append(b.dead, deadLetter(r, p.stage.Input.DLQ().Name, p.stage.Name, err))
+				b.dead = append(b.dead, stream.DeadLetter(r, p.stage.Name, err.Error()))
 			}
 			continue
 		}

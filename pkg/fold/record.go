@@ -12,7 +12,6 @@ import (
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/stream"
-	"github.com/kairos-push/kairos/pkg/topic"
 )
 
 // Headers beside those of package stream.
@@ -67,19 +66,4 @@ func traceOf(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier.Get(stream.HeaderTrace)
-}
-
-// deadLetter is the record that keeps an input that cannot be applied: its bytes and headers, and what was wrong.
-func deadLetter(r *stream.Record, dlq, stage string, reason error) stream.Record {
-	headers := append([]stream.Header(nil), r.Headers...)
-	for _, h := range [][2]string{
-		{topic.DeadTopic, r.Topic},
-		{topic.DeadPartition, strconv.Itoa(r.Partition)},
-		{topic.DeadOffset, strconv.FormatInt(r.Offset, 10)},
-		{topic.DeadStage, stage},
-		{topic.DeadReason, reason.Error()},
-	} {
-		headers = append(headers, stream.Header{Key: h[0], Value: []byte(h[1])})
-	}
-	return stream.Record{Topic: dlq, Key: r.Key, Value: r.Value, Headers: headers, Time: r.Time}
 }

@@ -126,6 +126,14 @@ func (s *Servers) Stream(tb testing.TB) *stream.Client {
 	return c
 }
 
+// Outsider is a client that writes what ours would not: records of any size, as long as they are small compressed.
+func (s *Servers) Outsider(tb testing.TB) *stream.Client {
+	tb.Helper()
+	other := Servers{Kafka: s.Kafka}
+	other.Kafka.MaxMessageBytes = 8 << 20
+	return other.Stream(tb)
+}
+
 // Store is a new client of the Redis.
 func (s *Servers) Store(tb testing.TB) redis.UniversalClient {
 	tb.Helper()

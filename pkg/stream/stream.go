@@ -41,8 +41,10 @@ func (r *Record) Header(name string) string {
 // size is what a record takes in a batch before compression, rounded up.
 func (r *Record) size() int {
 	n := 32 + len(r.Key) + len(r.Value) // 32: lengths, attributes, deltas of time and offset
-	for _, h := range r.Headers {
-		n += 10 + len(h.Key) + len(h.Value)
+	for i := range r.Headers {
+		n += r.Headers[i].size()
 	}
 	return n
 }
+
+func (h *Header) size() int { return 10 + len(h.Key) + len(h.Value) }

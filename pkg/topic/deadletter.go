@@ -7,4 +7,5 @@ const (
 	DeadOffset    = "kairos-dlq-offset"    // decimal
 	DeadStage     = "kairos-dlq-stage"     // who refused it: "ingest", "enrich", …
 	DeadReason    = "kairos-dlq-reason"    // field, rule and value seen, one per line
+	DeadTruncated = "kairos-dlq-truncated" // length of the original value, when it did not fit beside the headers
 )

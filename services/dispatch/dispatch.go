@@ -158,7 +158,7 @@ func (d *Dispatch) publish(ctx context.Context, in [][]stream.Record) ([]struct{
 // refuse keeps a release that cannot be read in the dead letter topic.
 func (d *Dispatch) refuse(ctx context.Context, r *stream.Record, reason error) error {
 	d.metrics.refused.Inc()
-	return d.kafka.Publish(ctx, []stream.Record{deadLetter(r, reason)})
+	return d.kafka.Publish(ctx, []stream.Record{stream.DeadLetter(r, "dispatch", reason.Error())})
 }
 
 // readRelease decodes a release and checks what dispatch relies on.

@@ -118,15 +118,3 @@ func (l *live) record(ctx context.Context, t topic.Topic, id, typ string, at tim
 		Topic: t.Name, Key: []byte(event.Key(l.release.AppID, l.release.UserID)), Value: value, Headers: ev.Headers(ctx), Time: at,
 	}, nil
 }
-
-// deadLetter keeps a release that cannot be read.
-func deadLetter(r *stream.Record, reason error) stream.Record {
-	h := append(append([]stream.Header(nil), r.Headers...),
-		stream.Header{Key: topic.DeadTopic, Value: []byte(r.Topic)},
-		stream.Header{Key: topic.DeadPartition, Value: strconv.AppendInt(nil, int64(r.Partition), 10)},
-		stream.Header{Key: topic.DeadOffset, Value: strconv.AppendInt(nil, r.Offset, 10)},
-		stream.Header{Key: topic.DeadStage, Value: []byte("dispatch")},
-		stream.Header{Key: topic.DeadReason, Value: []byte(reason.Error())},
-	)
-	return stream.Record{Topic: topic.Releases.DLQ().Name, Key: r.Key, Value: r.Value, Headers: h, Time: r.Time}
-}

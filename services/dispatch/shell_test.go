@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -206,9 +207,13 @@ func TestPoisonIsKept(t *testing.T) {
 		{Topic: topic.Releases.Name, Key: []byte("demo|u"), Value: []byte(`{"release_id":""}`)},
 		{Topic: topic.Releases.Name, Key: []byte("demo|u"), Value: v},
 	}))
+	require.NoError(t, r.srv.Outsider(t).Publish(t.Context(), []stream.Record{
+		{Topic: topic.Releases.Name, Key: []byte("demo|u"), Value: bytes.Repeat([]byte("{"), 2_000_000)},
+	}))
 	r.publish(good)
-	r.until("three dead and one sent", func() bool { return len(r.letters()) == 3 && len(r.finals()) == 1 })
+	r.until("four dead and one sent", func() bool { return len(r.letters()) == 4 && len(r.finals()) == 1 })
 	require.Equal(t, "dispatch", r.letters()[0].Header(topic.DeadStage))
 	require.NotEmpty(t, r.letters()[0].Header(topic.DeadReason))
 	require.Equal(t, "{not json", string(r.letters()[0].Value))
+	require.Equal(t, "2000000", r.letters()[3].Header(topic.DeadTruncated))
 }

@@ -62,7 +62,7 @@ func (s *Ingest) batch(ctx context.Context, in service.Input, recs []stream.Reco
 		if refused++; refused == 1 {
 			first, fault = r, event.Faults(reason)[0]
 		}
-		out = append(out, deadLetter(r, in.Topic.DLQ(), reason))
+		out = append(out, deadLetter(r, reason))
 		if o, ok := s.refused(in.Kind, r.Value, app, reason, now); ok {
 			rec, err := outcomeRecord(rctx, o, cause)
 			if err != nil {

@@ -1,9 +1,7 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -62,22 +60,6 @@ func TestABatchBecomesFactsDeadLettersAndOutcomes(t *testing.T) {
 	require.Equal(t, "shop|u1", string(out[2].Key))
 	require.Equal(t, 1, strings.Count(b.logs.String(), "records_refused"), "one line for the batch")
 	require.NotContains(t, b.logs.String(), "m2")
-}
-
-func TestADeadLetterAlwaysFits(t *testing.T) {
-	t.Parallel()
-	huge := stream.Record{
-		Topic: "in.events.v1", Key: bytes.Repeat([]byte("k"), 1<<20), Value: bytes.Repeat([]byte("v"), 1<<20),
-		Headers: []stream.Header{{Key: "small", Value: []byte("x")}, {Key: "large", Value: bytes.Repeat([]byte("h"), 1<<20)}},
-	}
-	dead := deadLetter(&huge, topic.InEvents.DLQ(), errors.New("too large"))
-	size := len(dead.Key) + len(dead.Value)
-	for _, h := range dead.Headers {
-		size += len(h.Key) + len(h.Value)
-	}
-	require.Less(t, size, 1_000_000)
-	require.Equal(t, "1048576", dead.Header(deadTruncated))
-	require.Equal(t, "x", dead.Header("small"))
 }
 
 // The topics of an app lead to facts, poison to dead letters, and a restart goes on where the last one ended.

@@ -15,15 +15,8 @@ const source = "/kairos/ingest"
 
 // Headers of a dead letter beside those of package topic: the first fault in parts.
 const (
-	deadField     = "kairos-dlq-field"
-	deadRule      = "kairos-dlq-rule"
-	deadTruncated = "kairos-dlq-truncated" // length of the original value, when it did not fit beside the headers
-)
-
-// Room in a dead letter, below Kafka's limit of a record.
-const (
-	deadValueMax   = 900_000
-	deadHeadersMax = 32_000
+	deadField = "kairos-dlq-field"
+	deadRule  = "kairos-dlq-rule"
 )
 
 // factRecord is a fact on its topic.
@@ -83,38 +76,18 @@ func outcomeRecord(ctx context.Context, o *event.Outcome, cause stream.Cause) (s
 	return stream.Record{Topic: topic.Outcomes.Name, Key: []byte(key), Value: value, Headers: ev.Headers(ctx), Time: o.OccurredAt}, nil
 }
 
-// deadLetter keeps a refused record: its bytes, key and headers, and what was wrong with it.
-func deadLetter(r *stream.Record, dlq topic.Topic, reason error) stream.Record {
+// deadLetter keeps a refused record, and what was wrong with it.
+func deadLetter(r *stream.Record, reason error) stream.Record {
 	faults := event.Faults(reason)
 	lines := make([]string, len(faults))
 	for i := range faults {
 		lines[i] = faults[i].Error()
 	}
-	out := stream.Record{Topic: dlq.Name, Key: r.Key, Value: r.Value, Time: r.Time}
-	size := 0
-	for _, h := range r.Headers {
-		if size += len(h.Key) + len(h.Value); size <= deadHeadersMax {
-			out.Headers = append(out.Headers, h)
-		}
-	}
-	add := func(key, value string) {
-		out.Headers = append(out.Headers, stream.Header{Key: key, Value: []byte(value)})
-	}
-	add(topic.DeadTopic, r.Topic)
-	add(topic.DeadPartition, strconv.Itoa(r.Partition))
-	add(topic.DeadOffset, strconv.FormatInt(r.Offset, 10))
-	add(topic.DeadStage, "ingest")
-	add(topic.DeadReason, strings.Join(lines, "\n"))
+	out := stream.DeadLetter(r, "ingest", strings.Join(lines, "\n"))
 	if len(faults) > 0 {
-		add(deadField, faults[0].Field)
-		add(deadRule, faults[0].Rule)
-	}
-	if len(r.Value) > deadValueMax {
-		out.Value = r.Value[:deadValueMax]
-		add(deadTruncated, strconv.Itoa(len(r.Value)))
-	}
-	if len(r.Key) > deadHeadersMax {
-		out.Key = r.Key[:deadHeadersMax]
+		out.Headers = append(out.Headers,
+			stream.Header{Key: deadField, Value: []byte(faults[0].Field)},
+			stream.Header{Key: deadRule, Value: []byte(faults[0].Rule)})
 	}
 	return out
 }

@@ -222,7 +222,7 @@ func (l *Learn) round(ctx context.Context, learner *Learner, from Offsets, end t
 		if err := l.row(learner, r); err != nil {
 			l.metrics.bad.WithLabelValues(r.Topic).Inc()
 			if r.Topic == topic.Outcomes.Name { // timing keeps those of enriched
-				dead = append(dead, deadLetter(r, err))
+				dead = append(dead, stream.DeadLetter(r, "learn", err.Error()))
 			}
 		}
 		return nil
@@ -335,18 +335,4 @@ func (v verdict) MarshalZerologObject(e *zerolog.Event) {
 			e.Float64(t.String()+"_loss_before", v.before[t]).Float64(t.String()+"_loss", v.after[t])
 		}
 	}
-}
-
-func deadLetter(r *stream.Record, reason error) stream.Record {
-	headers := append([]stream.Header(nil), r.Headers...)
-	for _, h := range [][2]string{
-		{topic.DeadTopic, r.Topic},
-		{topic.DeadPartition, strconv.Itoa(r.Partition)},
-		{topic.DeadOffset, strconv.FormatInt(r.Offset, 10)},
-		{topic.DeadStage, "learn"},
-		{topic.DeadReason, reason.Error()},
-	} {
-		headers = append(headers, stream.Header{Key: h[0], Value: []byte(h[1])})
-	}
-	return stream.Record{Topic: topic.Outcomes.DLQ().Name, Key: r.Key, Value: r.Value, Headers: headers, Time: r.Time}
 }
