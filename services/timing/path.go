@@ -83,6 +83,7 @@ func (p *path) draw(t *turn, c *score.Context, end float64) {
 	w.learn(t)
 	p.bestLift = t.model.BestLift()
 	p.sit(t, c, end)
+	w.span(t.now) // a sitting may last beyond a change of the clocks
 	away := *c
 	if p.sitting.n > 0 {
 		away = score.Unobserved()

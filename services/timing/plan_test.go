@@ -248,7 +248,11 @@ func TestALaterDeadlineIsNeverWorthLess(t *testing.T) {
 // unlocked is a person at the unlock, with four weeks of days on the phone behind them.
 func unlocked(tb testing.TB, e *Engine, deadline time.Duration) (*turn, *workspace, *Held, *appraisal) {
 	tb.Helper()
-	now := time.Date(2026, 5, 11, 10, 0, 0, 0, time.UTC)
+	return unlockedAt(tb, e, time.Date(2026, 5, 11, 10, 0, 0, 0, time.UTC), deadline)
+}
+
+func unlockedAt(tb testing.TB, e *Engine, now time.Time, deadline time.Duration) (*turn, *workspace, *Held, *appraisal) {
+	tb.Helper()
 	p := &profile.Profile{TimeZone: "Europe/Berlin"}
 	for at := now.AddDate(0, 0, -28); !at.After(now); at = at.Add(time.Hour) {
 		if h := at.In(p.Location()).Hour(); h >= 8 && h < 23 {
@@ -275,6 +279,25 @@ func TestTheDwellFollowsFromTheModel(t *testing.T) {
 	require.False(t, e.release, "at the unlock it holds")
 	require.InDelta(t, 120, e.next, 60)
 	require.InDelta(t, 0.57, e.now.PSeen, 0.05)
+}
+
+// A sitting may last beyond the night's change of the clocks. The person's hours are the same hours, on the phone or off it.
+func TestTheClocksChangeDuringASitting(t *testing.T) {
+	t.Parallel()
+	for name, now := range map[string]time.Time{
+		"spring": time.Date(2026, 3, 29, 0, 30, 0, 0, time.UTC), // 01:30 in Berlin; at 02:00 it is 03:00
+		"autumn": time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC), // 02:30; at 03:00 it is 02:00
+	} {
+		turn, at, _, _ := unlockedAt(t, NewEngine(policy.Default()), now, 24*time.Hour)
+		at.prepare(turn)
+		require.Positive(t, at.path.sitting.n, name)
+		turn.p.Devices[0].Live.Lock.Value = "locked"
+		off := &workspace{}
+		off.prepare(turn)
+		require.Zero(t, off.path.sitting.n, name)
+		require.Equal(t, off.path.rate, at.path.rate, name)
+		require.Equal(t, off.path.part, at.path.part, name)
+	}
 }
 
 func BenchmarkSolve24h(b *testing.B) {
