@@ -88,7 +88,7 @@ type Decision struct {
 	CampaignID        string    `json:"campaign_id,omitzero"`
 	Category          string    `json:"category,omitzero"`
 	Priority          string    `json:"priority,omitzero"`
-	Trigger           string    `json:"trigger"` // arrival | signal | event | wake | receipt | model
+	Trigger           string    `json:"trigger"` // arrival | signal | event | wake | receipt | model | policy
 	Action            string    `json:"action"`
 	Score             float64   `json:"score"`
 	ValueOfWaiting    float64   `json:"value_of_waiting"`

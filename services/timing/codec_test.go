@@ -57,6 +57,22 @@ func TestHoldsArePackedSmall(t *testing.T) {
 	require.Less(t, len(blob), 400, "what is kept of a person beside messages and the profile")
 }
 
+// A state that was written before it told its policy is read, and what it holds is planned anew.
+func TestHoldsWithoutAPolicyAreDue(t *testing.T) {
+	t.Parallel()
+	e, h, _, now := full(t, 1)
+	stage := timing.Stage(e)
+	require.True(t, stage.Due(h).After(now))
+	h.Policy = ""
+	blob, err := stage.EncodeState(h)
+	require.NoError(t, err)
+	old, err := stage.DecodeState(blob)
+	require.NoError(t, err)
+	require.True(t, stage.Due(old).Before(now))
+	again, _ := stage.Wake(old, now)
+	require.True(t, stage.Due(again).After(now))
+}
+
 func TestBrokenHoldsAreRefused(t *testing.T) {
 	t.Parallel()
 	_, h, _, _ := full(t, 1)

@@ -58,7 +58,7 @@ func (t *turn) evaluate(trigger string) {
 	for i := range t.h.Held {
 		t.hold(i, all, trigger)
 	}
-	t.h.Model = t.model.Version
+	t.h.Model, t.h.Policy = t.model.Version, t.policy.Version()
 }
 
 // withdraw ends what the person has opted out of since it was accepted.

@@ -24,8 +24,9 @@ type Holds struct {
 	Moments Moments          `cbor:"10,keyasint,omitzero"` // how good this person's moments turn out to be
 	// Forget is when all of this is dropped if nothing more comes.
 	Forget time.Time `cbor:"11,keyasint,omitzero"`
-	// Model is the version that planned what is held.
-	Model string `cbor:"12,keyasint,omitempty"`
+	// Model and Policy are the versions that planned what is held.
+	Model  string `cbor:"12,keyasint,omitempty"`
+	Policy string `cbor:"13,keyasint,omitempty"`
 }
 
 // Held is a message that waits for its moment.
@@ -160,7 +161,7 @@ func (h *Holds) trim(now time.Time, spacing time.Duration) {
 		*h = Holds{App: h.App, User: h.User}
 	}
 	if len(h.Held) == 0 {
-		h.Profile, h.Model = nil, ""
+		h.Profile, h.Model, h.Policy = nil, "", ""
 	}
 }
 

@@ -51,9 +51,11 @@ func New(cfg Config, deps service.Deps) (*Timing, error) {
 	t := &Timing{
 		listen: cfg.Listen, engine: NewEngine(cfg.Policy), kafka: deps.Kafka, redis: deps.Redis, clock: deps.Clock, metrics: m, log: deps.Log,
 	}
+	t.engine.since = deps.Clock.Now()
 	if t.fold, err = fold.New(m.observed(Stage(t.engine)), cfg.Fold, deps); err != nil {
 		return nil, err
 	}
+	t.fold.WakeAll() // the policy may be another one than before
 	return t, nil
 }
 

@@ -17,6 +17,7 @@ import (
 // what it returns depends on the arguments and the app's model alone.
 type Engine struct {
 	policy  policy.Policy
+	since   time.Time // when the policy came into force
 	week    profile.Week
 	builtin *loaded
 	models  sync.Map // app → *loaded; "" is for every app without its own
@@ -25,7 +26,8 @@ type Engine struct {
 
 // NewEngine decides by the policy, with the built-in model until SetModel.
 func NewEngine(p policy.Policy) *Engine {
-	e := &Engine{policy: p, week: profile.DefaultWeek(), builtin: load(score.Default(), time.Unix(1, 0))}
+	long := time.Unix(1, 0) // what is held by another policy or model is due at once
+	e := &Engine{policy: p, since: long, week: profile.DefaultWeek(), builtin: load(score.Default(), long)}
 	e.scratch.New = func() any { return new(workspace) }
 	return e
 }
@@ -66,15 +68,28 @@ func (e *Engine) model(app string) *loaded {
 	return e.builtin
 }
 
-// due is when a person is to be looked at again: as the plans say, or at once if they were made by another model.
+// due is when a person is to be looked at again: as the plans say, or at once if they were made by what is no longer in
+// force.
 func (e *Engine) due(h *Holds) time.Time {
 	due := h.Due()
-	if len(h.Held) > 0 && h.Model != "" {
-		if m := e.model(h.App); m.Version != h.Model && m.since.Before(due) {
-			return m.since
-		}
+	if trigger, since := e.changed(h); trigger != "" && since.Before(due) {
+		return since
 	}
 	return due
+}
+
+// changed says which of the things that plans are made by is another one by now, and since when; "" if none is.
+func (e *Engine) changed(h *Holds) (trigger string, since time.Time) {
+	if len(h.Held) == 0 {
+		return "", since
+	}
+	if h.Policy != e.policy.Version() {
+		return triggerPolicy, e.since
+	}
+	if m := e.model(h.App); h.Model != m.Version {
+		return triggerModel, m.since
+	}
+	return "", since
 }
 
 // Policy is the policy that the engine follows.
@@ -88,6 +103,7 @@ const (
 	triggerWake    = "wake"
 	triggerReceipt = "receipt" // also the answer of a provider
 	triggerModel   = "model"   // another one than the plans were made by
+	triggerPolicy  = "policy"  // likewise
 )
 
 // turn is one step or wake-up in progress.
@@ -152,8 +168,8 @@ func (e *Engine) Wake(h *Holds, now time.Time) (*Holds, []fold.Effect) {
 	t.observe()
 	t.overdue()
 	trigger := triggerWake
-	if h.Model != "" && h.Model != t.model.Version && h.Due().After(now) {
-		trigger = triggerModel
+	if changed, _ := e.changed(h); changed != "" && h.Due().After(now) {
+		trigger = changed
 	}
 	t.evaluate(trigger)
 	return t.done()
