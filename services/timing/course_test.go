@@ -1,6 +1,7 @@
 package timing_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -67,4 +68,14 @@ func TestThePlanIsTheMessagesOwn(t *testing.T) {
 		require.InEpsilon(t, d.ValueOfWaiting, d.Curve.Waiting[0], 0.005, d.MessageID)
 	}
 	require.Len(t, s.decisions, 3, "the second one changes the first one's runner-up")
+}
+
+// What has all but lost its worth by the deadline, here to 1e-313, is told as 0.
+func TestAPlanOfWhatIsWorthNothingInTheEnd(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "categories: {'': {delay_cost: 30}}").weeks("2026-05-11 12:00")
+	s.at("2026-05-11 12:00", signal("locked"), message("m"))
+	c := s.last("m").Curve
+	require.NotContains(t, fmt.Sprint(c), "NaN")
+	require.Zero(t, c.Score[len(c.Score)-1])
 }

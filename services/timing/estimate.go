@@ -142,7 +142,7 @@ func (e *estimate) features() event.Features {
 func round(v float64) float64 { return significant(v, 6) }
 
 func significant(v, digits float64) float64 {
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+	if !(math.Abs(v) > 1e-290) || math.IsInf(v, 0) { // below, the scale would not be a number
 		return 0
 	}
 	scale := math.Pow(10, digits-1-math.Floor(math.Log10(math.Abs(v))))
