@@ -44,8 +44,9 @@ func (e *Engine) Moments(app string, p *profile.Profile, now time.Time) Curve {
 	}
 	for i := range ws.path.n {
 		at := t.now.Add(time.Duration(grid[i]) * time.Second)
+		seen, lift := ws.path.at(i)
 		x := Point{
-			At: at, PSeen: ws.path.seen[i], POpen: score.Opens(ws.path.lift[i] * q.odds[ws.path.part[i]]),
+			At: at, PSeen: seen, POpen: score.Opens(lift * q.odds[ws.path.part[i]]),
 			MomentsPerHour: ws.path.rate[i] * 3600, Quiet: gates.Closed(at) != 0,
 		}
 		x.Score = score.Moment{Value: 1, Relevance: 1, PSeen: x.PSeen, POpen: x.POpen}.Utility()

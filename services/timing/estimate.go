@@ -165,7 +165,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	q := t.terms(ws, h, a)
 	e := estimate{x: &ws.path.now}
 	p := &ws.path
-	seen, lift := p.first()
+	seen, lift := p.at(0)
 	e.now = score.Moment{
 		Value: q.value, Relevance: q.relevance, PSeen: seen, POpen: score.Opens(lift * q.odds[p.part[0]]),
 		Fatigue: q.fatigue[0].level + q.fatigue[1].level, Budget: q.budget,

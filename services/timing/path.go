@@ -69,12 +69,12 @@ func (s *sitting) stays(i int, dt float64) float64 {
 	}
 }
 
-// first is p_seen and the lift now.
-func (p *path) first() (seen, lift float64) {
-	if p.sitting.n > 0 {
-		return p.sitting.seen[0], p.sitting.lift[0]
+// at is p_seen and the lift at a point, in the sitting as long as it may last.
+func (p *path) at(i int) (seen, lift float64) {
+	if i < p.sitting.n {
+		return p.sitting.seen[i], p.sitting.lift[i]
 	}
-	return p.seen[0], p.lift[0]
+	return p.seen[i], p.lift[i]
 }
 
 // draw computes the path from now to the end.

@@ -300,6 +300,18 @@ func TestTheClocksChangeDuringASitting(t *testing.T) {
 	}
 }
 
+// The curve of a person who is at the phone begins with the score that a message would have now.
+func TestTheCurveKnowsOfTheSittingInProgress(t *testing.T) {
+	t.Parallel()
+	e := NewEngine(policy.Default())
+	turn, ws, h, a := unlocked(t, e, 24*time.Hour)
+	now := turn.estimate(ws, h, a).now
+	day := e.Moments("", turn.p, turn.now).Day
+	require.InDelta(t, now.PSeen, day[0].PSeen, 1e-9)
+	require.InDelta(t, now.POpen, day[0].POpen, 1e-9)
+	require.InDelta(t, ws.path.sitting.seen[4], day[4].PSeen, 1e-9, "and goes on with it")
+}
+
 func BenchmarkSolve24h(b *testing.B) {
 	turn, ws, h, a := unlocked(b, NewEngine(policy.Default()), 24*time.Hour)
 	ws.prepare(turn)
