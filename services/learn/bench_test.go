@@ -25,8 +25,8 @@ func BenchmarkExample(b *testing.B) {
 	trained.held = false
 	b.ReportAllocs()
 	for b.Loop() {
-		l.apps["demo"].take(&trained, l.limits)
-		l.global.take(&trained, l.limits)
+		l.apps["demo"].train(&trained)
+		l.global.train(&trained)
 	}
 }
 

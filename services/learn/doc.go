@@ -8,8 +8,9 @@
 // byte for byte, whoever reads it and whenever.
 //
 // Offsets are in the snapshot, not in the consumer group: weights and offsets are one record, so a row is learned from
-// once, without a fence. Everything older than the snapshot is in its weights; what is kept of people is not in it (a
-// compacted topic would keep it after they erased themselves) and is rebuilt from the last hours of the log (memory).
+// once, without a fence. Everything older than the snapshot is in its weights; what is kept of people, and their examples that
+// are held back to judge by, is not in it (a compacted topic would keep it after they erased themselves) and is rebuilt from
+// the last two days of the log (memory, testimony).
 // Rebuilding all by replay would forget what lies beyond the retention of the log. The group only elects: whoever owns
 // partition 0 of the models topic leads, the others wait. Two leaders at once, after a lost session, write the same bytes.
 //

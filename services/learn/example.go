@@ -2,6 +2,7 @@ package learn
 
 import (
 	"math"
+	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/score"
@@ -36,8 +37,12 @@ type example struct {
 	noticed bool
 	// early says that it was opened within five minutes, and so was seen by then.
 	early bool
-	// held examples are never trained on: they judge. All of a person's are, or none.
-	held bool
+	// held examples are never trained on: they judge, for a day. All of a person's are, or none.
+	held   bool
+	at     time.Time // when its label was known
+	person uint64    // hash of whose it is
+	// visited says that the label is what a visit is credited with, which later visits change.
+	visited bool
 }
 
 // maxInput bounds what a row may claim: no feature of the score is ever larger.

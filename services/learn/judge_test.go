@@ -54,7 +54,6 @@ func TestBadModelsAreRefused(t *testing.T) {
 		c.spoil(tr)
 		v := tr.settle(DefaultLimits())
 		require.Equal(t, c.want, v.reason, name)
-		require.Empty(t, tr.held[taskSeen])
 		if c.want == "" {
 			continue
 		}
@@ -65,6 +64,57 @@ func TestBadModelsAreRefused(t *testing.T) {
 			require.InDelta(t, good.Seen[f], after.Seen[f], 1e-9, "learning goes on from the last good one")
 		}
 	}
+}
+
+// Few examples are held back in a round, but those of a day judge.
+func TestTheHeldBackOfADayJudge(t *testing.T) {
+	t.Parallel()
+	l := NewLearner(DefaultLimits())
+	end := monday
+	hear := func(n int) string {
+		end = end.Add(10 * time.Minute)
+		for _, e := range heldBack(n, 0.3) {
+			e.held, e.at = true, end.Add(-time.Minute)
+			l.global.hold(e, l.limits)
+		}
+		out := round(t, l, end)
+		return out[len(out)-1].Refused
+	}
+	wish(l.global, score.Bias, score.Logit(0.3))
+	for range 4 {
+		require.Empty(t, hear(20))
+	}
+	bad := score.Logit(0.7)
+	wish(l.global, score.Bias, bad)
+	require.Equal(t, refusedWorse, hear(0))
+	require.InDelta(t, score.Logit(0.3), l.Model("").Seen[score.Bias], 1e-9)
+
+	end = end.Add(testimony)
+	wish(l.global, score.Bias, bad)
+	require.Empty(t, hear(20), "what was held back a day ago says nothing any more")
+	require.Len(t, l.global.held[taskSeen], 20)
+}
+
+// What is held back never exceeds its limit, and the oldest gives way.
+func TestTheHeldBackAreBounded(t *testing.T) {
+	t.Parallel()
+	limits := Limits{Held: 5}
+	tr := newTrainer("demo", score.Default())
+	hold := func(from, to int) {
+		for i := from; i < to; i++ {
+			tr.hold(&example{person: uint64(i)}, limits)
+		}
+	}
+	people := func() (out []uint64) {
+		tr.recall(func(e *example) bool { out = append(out, e.person); return false })
+		return out
+	}
+	hold(0, 8)
+	require.Equal(t, []uint64{3, 4, 5, 6, 7}, people())
+	hold(8, 10)
+	tr.recall(func(e *example) bool { return e.person < 6 })
+	hold(10, 11)
+	require.Equal(t, []uint64{6, 7, 8, 9, 10}, people())
 }
 
 // A refused model is told on the topic: the record holds the model before it, with the offsets to go on from.
@@ -141,7 +191,7 @@ func TestPressureOnlyEverSpeaksAgainstAPush(t *testing.T) {
 			if float64(i/4%100) < 100*rate {
 				e.label = 1
 			}
-			tr.take(e, DefaultLimits())
+			tr.train(e)
 		}
 		return tr.model()
 	}

@@ -171,14 +171,15 @@ func (l *Learn) snapshots(ctx context.Context) (map[string][]byte, error) {
 	return newest, nil
 }
 
-// warmUp rebuilds what is known of people at the last snapshot.
+// warmUp rebuilds what is known of people at the last snapshot, and what was held back in the day before it. People are
+// forgotten at the same instants as in the rounds.
 func (l *Learn) warmUp(ctx context.Context, learner *Learner, until Offsets) error {
 	if len(until) == 0 {
 		return nil
 	}
 	from := Offsets{}
 	for _, t := range inputs {
-		offsets, err := l.deps.Kafka.OffsetsAt(ctx, t, learner.Through().Add(-memory))
+		offsets, err := l.deps.Kafka.OffsetsAt(ctx, t, learner.Through().Add(-memory-testimony))
 		if err != nil {
 			return err
 		}
@@ -189,7 +190,12 @@ func (l *Learn) warmUp(ctx context.Context, learner *Learner, until Offsets) err
 		return err
 	}
 	learner.warming = true
+	var end time.Time
 	err = merge(ctx, spans, l.read, wanted(learner), func(r *stream.Record) error {
+		if !r.Time.Before(end) {
+			learner.sweep()
+			end = r.Time.Truncate(l.cfg.Every).Add(l.cfg.Every)
+		}
 		_ = l.row(learner, r) // it was said when it was learned from
 		return nil
 	})

@@ -19,7 +19,7 @@ type Learner struct {
 	// level says that one person in 2^level is learned from. It rises when there are too many, and never falls.
 	level   uint8
 	through time.Time
-	warming bool                   // rows rebuild what is known of people; their examples are in the weights already
+	warming bool                   // rows rebuild what is known of people, and what is held back; the rest is in the weights already
 	judges  func(hash uint64) bool // whose examples are held back: those of a person in ten
 	now     time.Time
 	Counts  Counts
@@ -29,7 +29,7 @@ type Learner struct {
 type Limits struct {
 	People int // kept at once, about 2 kB each; beyond it half of them are let go, by hash
 	Hashed int // hashed weights of a model; the least used give way
-	Held   int // held-back examples of an app and task until the next snapshot, about 600 B each
+	Held   int // held-back examples of an app and task, of the last day, about 600 B each
 }
 
 // DefaultLimits are for about 200 MB.
@@ -152,7 +152,7 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	case event.OutcomeDismissed:
 		e.noticed = true
 	case event.OutcomeIgnored:
-		if w.visited {
+		if e.visited = w.visited; w.visited {
 			e.label = l.trainer(o.AppID).Visits.credit()
 		}
 		l.count(p, func(v *visits) { v.Ignored.count(w.visited) })
@@ -180,15 +180,32 @@ func (l *Learner) trainer(app string) *trainer {
 
 // learn gives an example to the app and to all apps.
 func (l *Learner) learn(p *person, e *example) {
-	if l.warming {
-		return
+	e.held, e.at, e.person = l.judges(p.hash), l.now, p.hash
+	if !l.warming {
+		l.Counts.Examples[e.task]++
 	}
-	e.held = l.judges(p.hash)
-	l.Counts.Examples[e.task]++
 	for _, t := range [2]*trainer{l.trainer(e.app), l.global} {
-		if !t.Through.After(l.through) {
-			t.take(e, l.limits)
+		switch {
+		case e.held:
+			t.hold(e, l.limits)
+		case !l.warming && !t.Through.After(l.through):
+			t.train(e)
 		}
+	}
+}
+
+// recall lets the held-back examples go that are older than a day at an instant, or of people who are no longer learned
+// from, and credits visits as is known by now: all that depends on the log alone.
+func (l *Learner) recall(now time.Time) {
+	over := func(e *example) bool {
+		if e.visited {
+			e.label = l.trainer(e.app).Visits.credit()
+		}
+		return now.Sub(e.at) >= testimony || e.person&(1<<l.level-1) != 0
+	}
+	l.global.recall(over)
+	for _, t := range l.apps {
+		t.recall(over)
 	}
 }
 

@@ -51,6 +51,23 @@ func play(t *testing.T, l *Learner, rows []row, from, to time.Time) (last []Snap
 	return last
 }
 
+// warm rebuilds what is known at an instant, as after a restart.
+func warm(l *Learner, rows []row, through time.Time) {
+	var end time.Time
+	l.warming = true
+	for _, r := range rows {
+		if r.at.Before(through.Add(-memory-testimony)) || !r.at.Before(through) {
+			continue
+		}
+		if !r.at.Before(end) {
+			l.sweep()
+			end = r.at.Truncate(6 * time.Hour).Add(6 * time.Hour)
+		}
+		l.apply(r)
+	}
+	l.warming = false
+}
+
 func round(t *testing.T, l *Learner, end time.Time) []Snapshot {
 	t.Helper()
 	out, err := l.Round(end, Offsets{})
@@ -117,13 +134,15 @@ func TestTheSameLogGivesTheSameBytes(t *testing.T) {
 	second, _, err := Load(DefaultLimits(), records)
 	require.NoError(t, err)
 	require.Equal(t, middle, second.Through())
-	second.warming = true
-	for _, r := range rows {
-		if r.at.After(middle.Add(-memory)) && r.at.Before(middle) {
-			second.apply(r)
-		}
+	warm(second, rows, middle)
+	for _, l := range []*Learner{first, second} {
+		l.recall(middle)
 	}
-	second.warming = false
+	for task := range numTasks {
+		require.NotEmpty(t, first.global.held[task], task)
+		require.Equal(t, first.global.held[task], second.global.held[task], "what judges is the same, %v", task)
+		require.Equal(t, first.apps["demo"].held[task], second.apps["demo"].held[task], task)
+	}
 	resumed := play(t, second, rows, middle, end)
 	for i := range once {
 		require.True(t, bytes.Equal(once[i].Value, resumed[i].Value), "app %q\n%s\n%s", once[i].App, once[i].Value, resumed[i].Value)
@@ -146,13 +165,7 @@ func TestACrashBetweenTwoSnapshots(t *testing.T) {
 	records[want[0].App] = want[0].Value // and then it crashed
 	l, _, err := Load(DefaultLimits(), records)
 	require.NoError(t, err)
-	l.warming = true
-	for _, r := range rows {
-		if r.at.After(middle.Add(-memory)) && r.at.Before(middle) {
-			l.apply(r)
-		}
-	}
-	l.warming = false
+	warm(l, rows, middle)
 	require.Equal(t, want[1:], play(t, l, rows, middle, end))
 	require.Equal(t, want[0].Version, l.apps["one"].good.Version)
 }

@@ -13,13 +13,14 @@ import (
 
 // How a label of presence comes about, and for how long anything is kept of a person.
 const (
-	spacing  = 10 * time.Minute // one instant in each stretch of this length is an example
-	within   = 5 * time.Minute  // a push counts as seen if the person is there by then
-	stay     = time.Minute      // a sitting has to go on for so long to count
-	lateness = 10 * time.Minute // signs that arrive later do not count any more
-	patience = 2 * time.Hour    // after which a sitting without an end is no longer believed
-	memory   = 26 * time.Hour   // what is kept of a person: a day, which is also how long an answer counts, and a margin
-	observed = 48 * time.Hour   // a phone that told no unlock for so long says nothing by its silence
+	spacing   = 10 * time.Minute // one instant in each stretch of this length is an example
+	within    = 5 * time.Minute  // a push counts as seen if the person is there by then
+	stay      = time.Minute      // a sitting has to go on for so long to count
+	lateness  = 10 * time.Minute // signs that arrive later do not count any more
+	patience  = 2 * time.Hour    // after which a sitting without an end is no longer believed
+	memory    = 26 * time.Hour   // what is kept of a person: a day, which is also how long an answer counts, and a margin
+	testimony = 24 * time.Hour   // how long a held-back example judges
+	observed  = 48 * time.Hour   // a phone that told no unlock for so long says nothing by its silence
 
 	maxWatches = 16
 	maxClosed  = 16

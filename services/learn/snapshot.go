@@ -59,6 +59,7 @@ func must[T any](v T, err error) T {
 // that are published already.
 func (l *Learner) Round(end time.Time, next Offsets) ([]Snapshot, error) {
 	l.sweep()
+	l.recall(end)
 	verdict := l.global.settle(l.limits)
 	var out []Snapshot
 	for _, app := range slices.Sorted(maps.Keys(l.apps)) {

@@ -20,8 +20,9 @@ type trainer struct {
 
 	weights  weights
 	believed weights // those of good
-	held     [numTasks][]*example
-	oldest   [numTasks]int // of held, when it is full
+	// held are the examples of the last day to judge by, oldest first but for the ring that it is when full.
+	held   [numTasks][]*example
+	oldest [numTasks]int
 }
 
 // weights in training, beyond the prior's.
@@ -43,18 +44,27 @@ func newTrainer(app string, prior *score.Model) *trainer {
 	return t
 }
 
-// take trains on an example, or keeps it to judge by.
-func (t *trainer) take(e *example, limits Limits) {
-	if e.held {
-		ring := t.held[e.task]
-		if len(ring) < limits.Held {
-			t.held[e.task] = append(ring, e)
-			return
-		}
-		ring[t.oldest[e.task]] = e
-		t.oldest[e.task] = (t.oldest[e.task] + 1) % limits.Held
+// hold keeps an example to judge by.
+func (t *trainer) hold(e *example, limits Limits) {
+	ring := t.held[e.task]
+	if len(ring) < limits.Held {
+		t.held[e.task] = append(ring, e)
 		return
 	}
+	ring[t.oldest[e.task]] = e
+	t.oldest[e.task] = (t.oldest[e.task] + 1) % limits.Held
+}
+
+// recall goes over what is held back, oldest first, and lets go what is over.
+func (t *trainer) recall(over func(*example) bool) {
+	for task, ring := range t.held {
+		ring = slices.Concat(ring[t.oldest[task]:], ring[:t.oldest[task]])
+		t.held[task], t.oldest[task] = slices.DeleteFunc(ring, over), 0
+	}
+}
+
+// train learns from an example.
+func (t *trainer) train(e *example) {
 	p, q := e.predict(t.seen, t.open)
 	g := e.gradient(p, q)
 	w := &t.weights.Seen
@@ -165,7 +175,7 @@ const (
 	minHeld = 50
 )
 
-// verdict compares a candidate with the model before it on the examples held back since.
+// verdict compares a candidate with the model before it on the examples held back.
 type verdict struct {
 	n             [numTasks]int
 	before, after [numTasks]float64 // mean log-loss
@@ -219,7 +229,6 @@ func (t *trainer) settle(limits Limits) verdict {
 	} else {
 		t.restore()
 	}
-	t.held, t.oldest = [numTasks][]*example{}, [numTasks]int{}
 	return v
 }
 
