@@ -17,6 +17,7 @@ const (
 	reasonOptedOut       = "opted_out"
 	reasonBadCondition   = "precondition_invalid"
 	reasonDeadline       = "deadline"
+	reasonFull           = "too_many_held"
 	reasonEnded          = "already_ended"
 	reasonMoment         = "moment"
 	reasonNow            = "now"
@@ -73,7 +74,7 @@ func (t *turn) accept(in *event.Message, received time.Time) {
 	accepted := t.row(m, event.OutcomeAccepted)
 	accepted.Arm, accepted.Propensity = draw.Arm, draw.Propensity
 	t.say(accepted, false)
-	t.admit(len(t.h.Held) - 1)
+	t.admit(len(t.h.Held)-1, true)
 }
 
 // refuse says that a revision came too late: the message is over.
@@ -94,11 +95,12 @@ func (t *turn) replace(o *Out, m *event.Message, received time.Time) {
 	row := t.row(m, event.OutcomeHeld)
 	row.Reason = reasonRevised
 	t.say(row, false)
-	t.admit(len(t.h.Held) - 1)
+	t.admit(len(t.h.Held)-1, true)
 }
 
-// admit ends a message at once if it may not be held; otherwise it supersedes what it replaces.
-func (t *turn) admit(i int) {
+// admit ends a message at once if it may not be held; otherwise it supersedes what it replaces. Of what grows, there must
+// not be too much.
+func (t *turn) admit(i int, grows bool) {
 	h := &t.h.Held[i]
 	m := &h.Message
 	switch {
@@ -113,26 +115,27 @@ func (t *turn) admit(i int) {
 		t.end(i, event.OutcomeSuppressed, reasonBadCondition)
 		return
 	}
-	if m.CollapseKey == "" {
-		return
-	}
 	id := m.MessageID
-	for j := len(t.h.Held) - 1; j >= 0; j-- {
+	for j := len(t.h.Held) - 1; j >= 0 && m.CollapseKey != ""; j-- {
 		if o := &t.h.Held[j].Message; o.CollapseKey == m.CollapseKey && o.MessageID != id {
 			t.end(j, event.OutcomeSuperseded, id)
 			m = &t.h.Held[t.h.held(id)].Message // end has moved it
 		}
+	}
+	if grows && t.h.full(m) {
+		t.end(t.h.held(id), event.OutcomeSuppressed, reasonFull)
 	}
 }
 
 // revise replaces a held message in place. Its arm and the time of its first acceptance stay.
 func (t *turn) revise(i int, m *event.Message, received time.Time) {
 	h := &t.h.Held[i]
+	grows := content(m) > content(&h.Message)
 	*h = Held{Message: *m, AcceptedAt: h.AcceptedAt, Deadline: t.deadline(m, received), Draw: h.Draw, Held: true}
 	row := t.row(m, event.OutcomeHeld)
 	row.Reason = reasonRevised
 	t.say(row, false)
-	t.admit(i)
+	t.admit(i, grows)
 }
 
 // deadline of a message: its own, or the category's time after it could first go.

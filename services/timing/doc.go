@@ -7,6 +7,7 @@
 //
 //	step.go      the step: which record does what
 //	accept.go    messages, revisions, cancels
+//	room.go      how much may be held of one person
 //	evaluate.go  the joint evaluation of a person's held messages
 //	path.go      what the model says of the person if nothing more happens
 //	moments.go   what the next sittings may bring
