@@ -97,9 +97,10 @@
 // A zombie and the loss of Redis at once are two faults: a decision that the zombie had stored and says only after the
 // rebuild has read the Echo topics may stand beside another decision on the same message. It has its own id, and a
 // release of the same message keeps its release id, so that it is still sent once at most. Redis must not evict
-// (maxmemory-policy noeviction): a single key that vanishes is not noticed. Partitions are made more while the pipeline
-// is drained: a record in the partition of the old count goes to the dead letter topic, from where a retry brings it to
-// the right one.
+// (maxmemory-policy noeviction): a single key that vanishes is not noticed. A state that does not fit into a record
+// (1,000,000 bytes) is not journaled until it does, which kairos_fold_unjournaled_states_total counts: if Redis is lost
+// meanwhile, that user goes on from the last state that was. Partitions are made more while the pipeline is drained: a
+// record in the partition of the old count goes to the dead letter topic, from where a retry brings it to the right one.
 //
 // The model check (TestModel) runs this shell under random schedules of all this, TestControlRuns shows that it fails
 // with a guard switched off.

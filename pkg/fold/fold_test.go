@@ -251,6 +251,33 @@ func TestALargeRecordIsKept(t *testing.T) {
 	require.Equal(t, large[0].Header(stream.HeaderCause), dead[0].Header(stream.HeaderCause))
 }
 
+// A state that does not fit into a record of the journal is missing there and stops nobody. It is there again once it fits.
+func TestALargeStateStopsNobody(t *testing.T) {
+	t.Parallel()
+	e := newBench(t, pipetest.Embedded, 1)
+	e.config.Checkpoint = 50 * time.Millisecond
+	pack := e.stage.EncodeState
+	e.stage.EncodeState = func(b *book) ([]byte, error) {
+		data, err := pack(b)
+		if _, held := b.Held["large"]; held {
+			data = append(data, bytes.Repeat([]byte(" "), 1_000_000)...)
+		}
+		return data, err
+	}
+	e.start()
+	journaled := func(key string) bool {
+		return slices.ContainsFunc(e.read(topic.Holds), func(r stream.Record) bool { return string(r.Key) == key })
+	}
+	due := time.Now().Add(time.Hour).UnixMilli()
+	e.publish(append(e.input("app|a", order{Item: "large", Due: due}), e.input("app|b", order{Item: "small", Due: due})...)...)
+	e.await("the checkpoint is made without it", func() bool { return journaled("app|b") && journaled(checkpointKey(0)) })
+	require.False(t, journaled("app|a"))
+	require.EqualValues(t, 1, testutil.ToFloat64(e.fold.metrics.large))
+	e.publish(e.input("app|a", order{Item: "large", Cancel: true})...)
+	e.await("it is there when it fits", func() bool { return journaled("app|a") })
+	e.stop()
+}
+
 func TestNewRefuses(t *testing.T) {
 	stage := orders()
 	stage.Reconcile = nil

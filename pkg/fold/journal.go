@@ -2,6 +2,7 @@ package fold
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,12 +77,31 @@ func (o *owner[S, I]) journal(ctx context.Context, keys []string) (written int64
 				Headers: []stream.Header{fenceHeader(b, seq), o.ownerHeader(b)},
 			}
 		}
-		if err := o.publish(ctx, recs); err != nil {
+		large, err := tooLarge(o.publish(ctx, recs))
+		if err != nil {
 			return written, err
 		}
-		written += int64(len(recs))
+		for _, r := range large { // the rest of the partition must go on; the user comes back here with the next change
+			o.metrics.large.Inc()
+			o.log.Error().Str("user", hash(string(recs[r.Index].Key))).Int("bytes", r.Size).Msg("state_too_large_for_the_journal")
+		}
+		written += int64(len(recs) - len(large))
 	}
 	return written, nil
+}
+
+// tooLarge are the records that a publish was refused for their size, if that is all that was wrong.
+func tooLarge(err error) (stream.Refused, error) {
+	var refused stream.Refused
+	if !errors.As(err, &refused) {
+		return nil, err
+	}
+	for _, r := range refused {
+		if !errors.Is(r, stream.ErrTooLarge) {
+			return nil, err
+		}
+	}
+	return refused, nil
 }
 
 func (o *owner[S, I]) ownerHeader(bucket int) stream.Header {

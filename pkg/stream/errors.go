@@ -68,8 +68,8 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("stream: offset %d of %s/%d is outside its log, which holds [%d, %d)", e.Want, e.Topic, e.Partition, e.Log.Low, e.Log.High)
 }
 
-// errTooLarge is wrapped by the RecordError of a record beyond MaxMessageBytes.
-var errTooLarge = kafka.MessageSizeTooLarge
+// ErrTooLarge is wrapped by the RecordError of a record beyond MaxMessageBytes, or beyond what the broker takes.
+var ErrTooLarge error = kafka.MessageSizeTooLarge
 
 // verdict says what to do about an answer of a broker.
 type verdict int

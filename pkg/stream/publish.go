@@ -30,7 +30,7 @@ func (c *Client) Publish(ctx context.Context, recs []Record) error {
 	for i := range recs {
 		it := item{p: p, i: i, size: recs[i].size()}
 		if it.size > c.cfg.MaxMessageBytes {
-			p.finish(i, 0, fmt.Errorf("%w: more than %d bytes", errTooLarge, c.cfg.MaxMessageBytes))
+			p.finish(i, 0, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.cfg.MaxMessageBytes))
 			continue
 		}
 		total += int64(it.size)
