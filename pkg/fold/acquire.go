@@ -230,10 +230,15 @@ func (o *owner[S, I]) readJournal(ctx context.Context) error {
 	}
 	o.journalAt = ranges[o.id].High
 	r := o.p.rebuild
+	foreign := 0
 	for _, q := range lineage(o.id, o.partitions) {
 		err := o.kafka.Read(ctx, o.stage.Journal, q, ranges[q].Low, ranges[q].High, func(recs []stream.Record) error {
 			writes := map[int]*state.Write{}
 			for i := range recs {
+				if recs[i].Header(headerOwner) == "" { // no owner wrote it
+					foreign++
+					continue
+				}
 				switch string(recs[i].Key) {
 				case checkpointKey(o.id):
 					if err := r.checkpoint(&recs[i], o.p.inputMark()); err != nil {
@@ -264,6 +269,10 @@ func (o *owner[S, I]) readJournal(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if foreign > 0 {
+		o.metrics.foreign.Add(float64(foreign))
+		o.log.Error().Int("records", foreign).Msg("foreign_records_in_journal")
 	}
 	return nil
 }

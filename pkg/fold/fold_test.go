@@ -278,6 +278,42 @@ func TestALargeStateStopsNobody(t *testing.T) {
 	e.stop()
 }
 
+// What others write to the journal does not end a rebuild, nor does it displace a user's record.
+func TestForeignRecordsInTheJournal(t *testing.T) {
+	t.Parallel()
+	e := newBench(t, pipetest.Embedded, 1)
+	e.config.Checkpoint = 50 * time.Millisecond
+	e.start()
+	latest := func(key string) (last stream.Record) {
+		for _, r := range e.read(topic.Holds) {
+			if string(r.Key) == key {
+				last = r
+			}
+		}
+		return last
+	}
+	ours := func(key string) bool {
+		r := latest(key)
+		return r.Header(headerOwner) != "" && r.Header(headerFence) != ""
+	}
+	due := time.Now().Add(time.Hour).UnixMilli()
+	e.publish(e.input("app|a", order{Item: "i", Due: due})...)
+	e.await("it is journaled", func() bool { return ours("app|a") })
+	foreign := func(key string, headers ...stream.Header) stream.Record {
+		return stream.Record{Topic: topic.Holds.Name, Partition: 0, Pinned: true, Key: []byte(key), Value: []byte("{"), Headers: headers}
+	}
+	e.publish(foreign("app|a"), foreign("app|a", stream.Header{Key: headerFence, Value: []byte("x")}), foreign("who"), foreign(checkpointKey(0)))
+	e.publish(e.input("app|b", order{Item: "j", Due: due})...)
+	e.await("it is journaled again", func() bool { return ours("app|a") })
+	e.stop()
+	require.NoError(t, e.redis.FlushDB(t.Context()).Err())
+	e.start()
+	e.publish(e.input("app|a", order{Item: "i", Cancel: true})...)
+	e.await("the hold was there", func() bool { return e.decisions()["cancelled-i"] == 1 })
+	require.EqualValues(t, 4, testutil.ToFloat64(e.fold.metrics.foreign))
+	e.stop()
+}
+
 func TestNewRefuses(t *testing.T) {
 	stage := orders()
 	stage.Reconcile = nil

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/stream"
@@ -108,7 +109,7 @@ func (o *owner[S, I]) ownerHeader(bucket int) stream.Header {
 	return stream.Header{Key: headerOwner, Value: strconv.AppendInt(nil, o.p.fences[bucket].Owner, 10)}
 }
 
-// repair journals again the users about whom another owner wrote since this one began. A zombie cannot write to Redis,
+// repair journals again the users about whom anybody else wrote since this one began. A zombie cannot write to Redis,
 // but it can to Kafka, and compaction would keep its old states because they are later in the log. (Until a repair, the
 // topic's min.compaction.lag keeps both, and a rebuild takes the newer by sequence.)
 func (o *owner[S, I]) repair(ctx context.Context, written int64) error {
@@ -123,12 +124,13 @@ func (o *owner[S, I]) repair(ctx context.Context, written int64) error {
 	}
 	var keys []string
 	err = o.kafka.Read(ctx, o.stage.Journal, o.id, max(from, ranges[o.id].Low), high, each(func(r *stream.Record) error {
-		bucket, _, ok, err := parseFence(r)
-		if err != nil || !ok || o.p.fences[bucket] == nil {
-			return err
+		key := string(r.Key)
+		bucket := state.Bucket(key)
+		if o.p.fences[bucket] == nil || strings.HasPrefix(key, checkpoints) {
+			return nil
 		}
 		if mine := o.ownerHeader(bucket); r.Header(headerOwner) != string(mine.Value) {
-			keys = append(keys, string(r.Key))
+			keys = append(keys, key)
 		}
 		return nil
 	}))

@@ -9,7 +9,8 @@ import (
 // metrics of one stage. All names begin with kairos_fold_ and carry the label stage.
 type metrics struct {
 	applied, dropped, effects, decisions, reissued, wakes, dead prometheus.Counter
-	rebuilds, refused, lost, stalled, redisErrors, gaps, large  prometheus.Counter
+	rebuilds, refused, lost, stalled, redisErrors, gaps         prometheus.Counter
+	large, foreign                                              prometheus.Counter
 
 	late, store, publish, rebuildTime, checkpoint prometheus.Histogram
 
@@ -50,6 +51,7 @@ func newMetrics(reg prometheus.Registerer, stage string) (*metrics, error) {
 		stalled:     counter("stalled", "batches that were not finished in time, each giving its partition up"),
 		redisErrors: counter("redis_errors", "calls of Redis that were repeated"),
 		large:       counter("unjournaled_states", "states that were too large for a record of the journal"),
+		foreign:     counter("foreign_journal_records", "records in the journal that no owner wrote, found in a rebuild"),
 		gaps:        counter("gap_records", "inputs that retention removed before a rebuild could read them"),
 		late:        seconds("wake_lateness", "how long after its time a wake-up ran", quick),
 		store:       seconds("store", "time of a write to Redis", quick),

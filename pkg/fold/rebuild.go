@@ -43,8 +43,10 @@ func newRebuild(committed int64, fences state.Fences) *rebuild {
 	return r
 }
 
-// checkpointKey cannot be a user's: their app has a name.
-func checkpointKey(partition int) string { return "|checkpoint|" + strconv.Itoa(partition) }
+// checkpoints begin the keys of the checkpoint records, and no user's: their app has a name.
+const checkpoints = "|checkpoint|"
+
+func checkpointKey(partition int) string { return checkpoints + strconv.Itoa(partition) }
 
 // encodeMarks and decodeMarks are the value of a checkpoint record: JSON, {"facts.v1/3": 117}.
 func encodeMarks(marks map[string]int64) ([]byte, error) { return json.Marshal(marks) }
