@@ -17,8 +17,10 @@ type Fault struct {
 	Quick bool // in the bounded subset
 	Nodes int  // of Kafka; 0 is 1
 	Gate  verify.Gate
-	// Control says that a guard is off, and that the gates must not hold.
-	Control bool
+	// Control says that a guard is off, and tells whether what the guard prevents is seen.
+	Control func(*verify.Report) bool
+	// Quiet is how long the suite looks on when everything has ended, for what comes twice; 0 is 3 s.
+	Quiet time.Duration
 	Env     map[string]string
 	Masters int  // of a Redis Cluster; 0 is a single Redis
 	Second  bool // two instances of timing
@@ -47,11 +49,17 @@ func (r *run) pause(d time.Duration) {
 // recovery is what a single fault may take.
 const recovery = 30 * time.Second
 
+// late is how long it takes until what was in doubt is tried again (15 s, as dispatch has it), or a release without an
+// answer is said again (10 s, by the policy below).
+const late = 20 * time.Second
+
 var strict, destroys = verify.Gate{Recovery: recovery}, verify.Gate{Recovery: recovery, Destroyed: true}
 
-// policy of all runs: what depends on chance, and what would hold one message for the sake of another, is off.
+// policy of all runs: what depends on chance, and what would hold one message for the sake of another, is off. Timing is as
+// impatient with dispatch as it may be.
 const policy = `name: faults
 minimum_gap: 0s
+answer_timeout: 10s
 defaults:
   exploration: {immediate: 0, uniform: 0, control: 0}
 `

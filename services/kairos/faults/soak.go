@@ -68,7 +68,7 @@ func (c *soakCommand) soak(s *suite, r *run) error {
 	if err != nil {
 		return err
 	}
-	rep, err := s.settle(r, r, s.clock.Now(), 3*time.Minute)
+	rep, err := s.settle(r, r, s.clock.Now(), 3*time.Minute, late)
 	if err != nil {
 		return err
 	}
@@ -116,6 +116,6 @@ func disturbances() []Fault {
 	return slices.DeleteFunc(append(faults(), Fault{
 		Name: "everyone-slow", Inject: misbehave(sandbox.Rule{Latency: 2 * time.Second}),
 	}), func(f Fault) bool {
-		return f.Inject == nil || f.Control || f.Second || f.Env != nil || f.Load != nil || f.TmpFS != "" || f.Masters > 0 || f.Nodes > 1
+		return f.Inject == nil || f.Control != nil || f.Second || f.Env != nil || f.Load != nil || f.TmpFS != "" || f.Masters > 0 || f.Nodes > 1
 	})
 }

@@ -19,7 +19,13 @@ import (
 
 // faults is the table, rows on one node of Kafka first.
 func faults() []Fault {
-	return slices.Concat(kills(), failpoints(), servers(), network(), providers(), inputs(), controls())
+	table := slices.Concat(kills(), failpoints(), servers(), network(), providers(), inputs(), controls())
+	for i := range table {
+		if table[i].Gate.Destroyed || table[i].Control != nil {
+			table[i].Quiet = late
+		}
+	}
+	return table
 }
 
 // kills of services: by signal, by freezing, by a rolling restart.
@@ -38,13 +44,13 @@ func kills() []Fault {
 			at, err := kill("dispatch")(r)
 			return at, errors.Join(err, r.Gateways.Reset())
 		}},
-		Fault{Name: "zombie-timing", Quick: true, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
+		Fault{Name: "zombie-timing", Quick: true, Gate: strict, Quiet: late, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=session",
 		}},
 		Fault{Name: "kill-dispatch-and-flushall", Quick: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
 			"dispatch": "KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
-		Fault{Name: "zombie-enrich", Gate: strict, Inject: freeze("enrich")},
+		Fault{Name: "zombie-enrich", Gate: strict, Quiet: late, Inject: freeze("enrich")},
 		Fault{Name: "zombie-dispatch", Gate: destroys, Inject: freeze("dispatch")},
 		Fault{Name: "rebalance-every-5s", Gate: strict, Second: true, Inject: func(r *run) (time.Time, error) {
 			for range 4 {
@@ -263,25 +269,32 @@ func sign(skew string) string {
 	return "+" + skew
 }
 
-// controls switch a guard off. They must break a gate, or the rows above prove nothing.
+// What a control shows.
+var (
+	lost             = func(r *verify.Report) bool { return r.Lost > 0 }
+	cancelledYetSent = func(r *verify.Report) bool { return r.CancelledYetSent > 0 }
+	sentTwice        = func(r *verify.Report) bool { return r.DroppedTwice+r.Unexplained > 0 }
+)
+
+// controls switch a guard off. What it prevents must be seen, or the rows above prove nothing.
 func controls() []Fault {
 	return []Fault{
-		{Name: "control-claim", Quick: true, Control: true, Gate: destroys, Inject: revive("dispatch"), Env: map[string]string{
+		{Name: "control-claim", Quick: true, Control: sentTwice, Gate: destroys, Inject: revive("dispatch"), Env: map[string]string{
 			"dispatch": "KAIROS_GUARDS_OFF=claim KAIROS_FAILPOINTS=after_send=kill:%d",
 		}},
-		{Name: "control-fence", Quick: true, Control: true, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
+		{Name: "control-fence", Quick: true, Control: cancelledYetSent, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=fence,session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=fence,session",
 		}},
-		{Name: "control-commit", Quick: true, Control: true, Gate: strict, Inject: func(r *run) (time.Time, error) {
+		{Name: "control-commit", Quick: true, Control: lost, Gate: strict, Inject: func(r *run) (time.Time, error) {
 			r.pause(8 * time.Second) // what is under way then are messages
 			return kill("enrich")(r)
 		}, Env: map[string]string{
 			"enrich": "KAIROS_GUARDS_OFF=commit KAIROS_FAILPOINTS=before_publish=sleep:3s",
 		}},
-		{Name: "control-journal", Quick: true, Control: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
+		{Name: "control-journal", Quick: true, Control: sentTwice, Gate: destroys, Inject: loseBoth, Env: map[string]string{
 			"dispatch": "KAIROS_GUARDS_OFF=journal KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
-		{Name: "control-echo", Control: true, Gate: strict, Inject: flush, Env: map[string]string{
+		{Name: "control-echo", Control: sentTwice, Gate: strict, Inject: flush, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=echo,cause", "dispatch": "KAIROS_GUARDS_OFF=claim",
 		}},
 	}

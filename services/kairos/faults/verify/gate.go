@@ -8,8 +8,8 @@ import (
 
 // Gate is what a run must keep to.
 type Gate struct {
-	// Destroyed says that the fault destroys answers of providers: then messages that allow a resend may come twice, but
-	// not more often than there were ambiguous attempts.
+	// Destroyed says that the fault destroys answers of providers: then a push that allows a resend may come twice, but
+	// not more often than it was attempted.
 	Destroyed bool
 	// Recovery is the longest it may take; 0 is not judged.
 	Recovery time.Duration
@@ -30,7 +30,7 @@ func (g Gate) Check(r *Report) []string {
 	fail(r.Illegal > 0, "%d with an impossible history", r.Illegal)
 	fail(r.DroppedTwice > 0, "%d duplicates of messages with drop", r.DroppedTwice)
 	fail(!g.Destroyed && r.Duplicates > 0, "%d duplicates, and no answer was destroyed", r.Duplicates)
-	fail(g.Destroyed && r.Duplicates > r.Ambiguous, "%d duplicates of %d ambiguous attempts", r.Duplicates, r.Ambiguous)
+	fail(r.Unexplained > 0, "%d duplicates beyond the attempts told of", r.Unexplained)
 	fail(g.Recovery > 0 && r.Recovery > g.Recovery, "recovery took %s, not %s", r.Recovery.Round(time.Millisecond), g.Recovery)
 	return broken
 }

@@ -14,9 +14,11 @@ type Report struct {
 	Pushes    int            `json:"pushes"`   // taken by gateways
 	Lost      int            `json:"lost"`     // without an end, or said to be sent and never taken by a gateway
 	Ambiguous int            `json:"ambiguous"`
-	// Duplicates are pushes of a revision to a device beyond its first: of messages that allow a resend, and of others.
+	// Duplicates are pushes of a revision to a device beyond its first: all, those of messages that do not allow a resend,
+	// and those beyond the attempts that this very push is said to have taken.
 	Duplicates       int `json:"duplicates"`
 	DroppedTwice     int `json:"duplicates_of_drop"`
+	Unexplained      int `json:"duplicates_unexplained"`
 	CancelledYetSent int `json:"cancelled_yet_sent"`
 	// Unasked are pushes and ends of messages that no client was told of.
 	Unasked int `json:"unasked"`
@@ -44,7 +46,7 @@ type life struct {
 	entry    *Entry // the newest revision
 	cancel   bool
 	ends     []string
-	attempts int // beyond the first of each push
+	attempts map[pushKey]int // beyond the first
 	pushes   map[pushKey]int
 	first    time.Time
 }
@@ -57,7 +59,9 @@ func Judge(acked []Entry, pushes []Push, rows []Row, since time.Time) *Report {
 	for _, id := range sorted(lives) {
 		l := lives[id]
 		r.duplicates(id, l)
-		r.Ambiguous += l.attempts
+		for _, n := range l.attempts {
+			r.Ambiguous += n
+		}
 		if l.entry == nil {
 			r.Unasked++
 			continue
@@ -102,7 +106,7 @@ func gather(acked []Entry, pushes []Push, rows []Row) map[string]*life {
 	of := func(id string) *life {
 		l := lives[id]
 		if l == nil {
-			l = &life{pushes: map[pushKey]int{}}
+			l = &life{attempts: map[pushKey]int{}, pushes: map[pushKey]int{}}
 			lives[id] = l
 		}
 		return l
@@ -133,7 +137,8 @@ func gather(acked []Entry, pushes []Push, rows []Row) map[string]*life {
 		if Ends(w.Type) {
 			l := of(w.Message)
 			l.ends = append(l.ends, w.Type)
-			l.attempts += max(w.Attempt-1, 0)
+			k := pushKey{w.Message, w.Device, w.Revision}
+			l.attempts[k] = max(l.attempts[k], w.Attempt-1)
 		}
 	}
 	return lives
@@ -147,7 +152,8 @@ func (r *Report) duplicates(id string, l *life) {
 		if r.Duplicates += n - 1; l.entry != nil && !l.entry.Resend {
 			r.DroppedTwice += n - 1
 		}
-		r.find("%s revision %d came %d times (attempts told of beyond the first: %d)", id, k.revision, n, l.attempts)
+		r.Unexplained += max(n-1-l.attempts[k], 0)
+		r.find("%s revision %d came %d times (attempts told of beyond the first: %d)", id, k.revision, n, l.attempts[k])
 	}
 }
 

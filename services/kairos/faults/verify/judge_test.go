@@ -28,7 +28,7 @@ func push(id string, revision int, at float64) verify.Push {
 
 // row tells of an end, after everything else.
 func row(id, typ string, attempt int) verify.Row {
-	return verify.Row{ID: fmt.Sprint(id, typ, attempt), Message: id, Type: typ, Attempt: attempt, Appended: after(60)}
+	return verify.Row{ID: fmt.Sprint(id, typ, attempt), Message: id, Device: "d", Type: typ, Attempt: attempt, Appended: after(60)}
 }
 
 // accepted are the rows that the messages of the log begin with.
@@ -77,7 +77,28 @@ func TestJudge(t *testing.T) {
 			[]verify.Entry{asked("m", 1, true)},
 			[]verify.Push{push("m", 0, 1), push("m", 0, 2)},
 			[]verify.Row{row("m", "sent", 1)},
-			"1 duplicates of 0",
+			"1 duplicates beyond the attempts",
+		},
+		{
+			"twice with one attempt, while another push was retried", destroyed,
+			[]verify.Entry{asked("m", 1, true), asked("n", 1, true)},
+			[]verify.Push{push("m", 0, 1), push("m", 0, 2), push("n", 0, 1)},
+			[]verify.Row{row("m", "sent", 1), row("n", "sent", 5)},
+			"1 duplicates beyond the attempts",
+		},
+		{
+			"a revision twice with one attempt, while the other was retried", destroyed,
+			[]verify.Entry{asked("m", 1, true), {Op: verify.OpMessage, Message: "m", Revision: 1, Begun: t0, At: t0, Due: after(2), Resend: true}},
+			[]verify.Push{push("m", 0, 1), push("m", 1, 2), push("m", 1, 3)},
+			[]verify.Row{row("m", "sent", 5)},
+			"1 duplicates beyond the attempts",
+		},
+		{
+			"thrice with two attempts", destroyed,
+			[]verify.Entry{asked("m", 1, true)},
+			[]verify.Push{push("m", 0, 1), push("m", 0, 2), push("m", 0, 3)},
+			[]verify.Row{row("m", "sent", 2)},
+			"1 duplicates beyond the attempts",
 		},
 		{
 			"twice though to be dropped", destroyed,

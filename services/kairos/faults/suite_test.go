@@ -1,0 +1,25 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kairos-push/kairos/services/kairos/faults/verify"
+)
+
+// A control that breaks another gate than the one its guard keeps proves nothing.
+func TestControlsShowWhatTheirGuardPrevents(t *testing.T) {
+	t.Parallel()
+	for _, f := range controls() {
+		slow := Result{Control: true, Report: &verify.Report{Accepted: 1, Recovery: time.Hour, Illegal: 1, Unasked: 1}}
+		slow.judge(&f)
+		require.NotEmpty(t, slow.Broken, f.Name)
+		require.False(t, slow.OK(), f.Name)
+
+		shown := Result{Control: true, Report: &verify.Report{Accepted: 1, Lost: 1, CancelledYetSent: 1, Duplicates: 1, Unexplained: 1}}
+		shown.judge(&f)
+		require.True(t, shown.OK(), f.Name)
+	}
+}
