@@ -20,13 +20,15 @@ type Fault struct {
 	// Control says that a guard is off, and tells whether what the guard prevents is seen.
 	Control func(*verify.Report) bool
 	// Quiet is how long the suite looks on when everything has ended, for what comes twice; 0 is 3 s.
-	Quiet time.Duration
+	Quiet   time.Duration
 	Env     map[string]string
-	Masters int  // of a Redis Cluster; 0 is a single Redis
-	Second  bool // two instances of timing
+	Masters int      // of a Redis Cluster; 0 is a single Redis
+	Beside  []string // processes beside the four: a second one, as "timing-2", or learn or console
 	// TmpFS is the size of a tmpfs that Redis keeps its file on; 0 is the disk.
 	TmpFS string
-	Load  func(*load.Config)
+	// Megabytes is what no process may have resident at any time; 0 is not judged.
+	Megabytes float64
+	Load      func(*load.Config)
 	// Inject begins the fault some seconds into the load, and ends it. It returns the time from which recovery counts: when
 	// a fault that strikes struck, or when one that lasts was over.
 	Inject func(*run) (time.Time, error)

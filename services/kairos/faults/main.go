@@ -148,7 +148,7 @@ func (c *runCommand) rows() ([]Fault, error) {
 // build makes the services' programs with failpoints.
 func build(ctx context.Context, dir string) error {
 	args := []string{"build", "-tags", "failpoint", "-o", dir + string(filepath.Separator)}
-	for _, s := range []string{"ingest", "enrich", "timing", "dispatch"} {
+	for _, s := range []string{"ingest", "enrich", "timing", "dispatch", "learn", "console"} {
 		args = append(args, fmt.Sprintf("github.com/kairos-push/kairos/services/%s/cmd/%s", s, s))
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ var (
 	bad  = lipgloss.NewStyle().Foreground(lipgloss.Color("1")).Bold(true)
 )
 
-const columns = "%-24s %5s %8s %6s %5s %5s %9s %9s %9s %9s %9s  "
+const columns = "%-30s %5s %8s %6s %5s %5s %9s %9s %9s %9s %9s  "
 
 func heading(w io.Writer) {
 	text := fmt.Sprintf(columns, "fault", "seeds", "accepted", "pushes", "lost", "dups", "ambiguous", "cancelled", "skew p50", "skew p99", "recovery")
@@ -29,8 +31,12 @@ func line(w io.Writer, results []Result) {
 	var sum verify.Report
 	var failed []string
 	ok := true
+	megabytes := map[string]float64{}
 	for i := range results {
 		res := &results[i]
+		for name, mb := range res.Megabytes {
+			megabytes[name] = max(megabytes[name], mb)
+		}
 		ok = ok && res.OK()
 		if !res.OK() || len(res.Broken) > 0 {
 			failed = append(failed, fmt.Sprintf("seed %d: %s", res.Seed, strings.TrimSpace(res.Error+" "+verify.Join(res.Broken))))
@@ -64,6 +70,13 @@ func line(w io.Writer, results []Result) {
 	_, _ = lipgloss.Fprintf(w, columns+"%s\n", results[0].Fault, fmt.Sprint(len(results)), fmt.Sprint(sum.Accepted), fmt.Sprint(sum.Pushes),
 		fmt.Sprint(sum.Lost), fmt.Sprint(sum.Duplicates), fmt.Sprint(sum.Ambiguous), fmt.Sprint(sum.CancelledYetSent),
 		short(sum.SkewP50), short(sum.SkewP99), short(sum.Recovery), verdict)
+	if len(megabytes) > 0 {
+		text := "most MB resident:"
+		for _, name := range slices.Sorted(maps.Keys(megabytes)) {
+			text += fmt.Sprintf(" %s %.0f", name, megabytes[name])
+		}
+		failed = append(failed, text)
+	}
 	for _, f := range failed {
 		_, _ = lipgloss.Fprintln(w, "    "+f)
 	}

@@ -116,6 +116,6 @@ func disturbances() []Fault {
 	return slices.DeleteFunc(append(faults(), Fault{
 		Name: "everyone-slow", Inject: misbehave(sandbox.Rule{Latency: 2 * time.Second}),
 	}), func(f Fault) bool {
-		return f.Inject == nil || f.Control != nil || f.Second || f.Env != nil || f.Load != nil || f.TmpFS != "" || f.Masters > 0 || f.Nodes > 1
+		return f.Inject == nil || f.Control != nil || f.Beside != nil || f.Env != nil || f.Load != nil || f.TmpFS != "" || f.Masters > 0 || f.Nodes > 1
 	})
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +28,10 @@ type Result struct {
 	Report  *verify.Report `json:"report,omitempty"`
 	Broken  []string       `json:"broken,omitempty"` // gates
 	// Seen says that a control showed what its guard prevents.
-	Seen  bool   `json:"seen,omitzero"`
+	Seen bool `json:"seen,omitzero"`
+	// Megabytes is the most that each process had resident, of a row that judges it.
+	Megabytes map[string]float64 `json:"megabytes,omitempty"`
+
 	Error string `json:"error,omitempty"` // of the suite itself
 }
 
@@ -76,8 +81,7 @@ func newSuite(ctx context.Context, bin, keep string) (s *suite, done func() erro
 // run is one seed of one fault, from start to verdict.
 func (s *suite) run(ctx context.Context, f *Fault, seed uint64) Result {
 	res := Result{Fault: f.Name, Seed: seed, Control: f.Control != nil}
-	var err error
-	if res.Report, err = s.play(ctx, f, seed); err != nil {
+	if err := s.play(ctx, f, &res); err != nil {
 		res.Error = err.Error()
 	}
 	if res.Report != nil {
@@ -89,17 +93,22 @@ func (s *suite) run(ctx context.Context, f *Fault, seed uint64) Result {
 // judge holds the report against what the row is to show.
 func (r *Result) judge(f *Fault) {
 	r.Broken = f.Gate.Check(r.Report)
+	for _, name := range slices.Sorted(maps.Keys(r.Megabytes)) {
+		if mb := r.Megabytes[name]; mb > f.Megabytes {
+			r.Broken = append(r.Broken, fmt.Sprintf("%s had %.0f MB, not %.0f", name, mb, f.Megabytes))
+		}
+	}
 	r.Seen = f.Control != nil && f.Control(r.Report)
 }
 
-func (s *suite) play(ctx context.Context, f *Fault, seed uint64) (_ *verify.Report, err error) {
+func (s *suite) play(ctx context.Context, f *Fault, res *Result) (err error) {
 	if err := s.cluster(max(1, f.Nodes)); err != nil {
-		return nil, err
+		return err
 	}
 	s.count++
-	rnd := rand.New(rand.NewPCG(seed, 2))
-	dir := filepath.Join(s.dir, fmt.Sprintf("%s-%d", f.Name, seed))
-	cfg := rig.Config{Bin: s.bin, Dir: dir, Prefix: fmt.Sprintf("f%d.", s.count), Env: map[string]string{}, Second: f.Second, Masters: f.Masters, Policy: policy}
+	rnd := rand.New(rand.NewPCG(res.Seed, 2))
+	dir := filepath.Join(s.dir, fmt.Sprintf("%s-%d", f.Name, res.Seed))
+	cfg := rig.Config{Bin: s.bin, Dir: dir, Prefix: fmt.Sprintf("f%d.", s.count), Env: map[string]string{}, Beside: f.Beside, Masters: f.Masters, Policy: policy}
 	for service, env := range f.Env {
 		if strings.Contains(env, "%d") {
 			env = fmt.Sprintf(env, 25+rnd.IntN(25))
@@ -109,19 +118,22 @@ func (s *suite) play(ctx context.Context, f *Fault, seed uint64) (_ *verify.Repo
 	if f.TmpFS != "" {
 		cfg.RedisDir = filepath.Join(dir, "tmpfs")
 		if err := os.MkdirAll(cfg.RedisDir, 0o750); err != nil {
-			return nil, err
+			return err
 		}
 		if err := syscall.Mount("tmpfs", cfg.RedisDir, "tmpfs", 0, "size="+f.TmpFS); err != nil {
-			return nil, fmt.Errorf("a disk to fill needs root: %w", err)
+			return fmt.Errorf("a disk to fill needs root: %w", err)
 		}
 		defer func() { err = errors.Join(err, syscall.Unmount(cfg.RedisDir, 0)) }()
 	}
 	r, err := rig.Open(ctx, s.kafka, cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return s.judge(ctx, f, &run{Rig: r, rnd: rnd}, seed)
+	if res.Report, err = s.judge(ctx, f, &run{Rig: r, rnd: rnd}, res.Seed); err == nil && f.Megabytes > 0 {
+		res.Megabytes, err = peaks(r)
+	}
+	return err
 }
 
 // judge runs load and fault side by side and waits until all has settled.

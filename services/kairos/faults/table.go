@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"syscall"
 	"time"
@@ -35,33 +36,35 @@ func kills() []Fault {
 		out = append(out, Fault{Name: "kill-" + s, Quick: s == "timing", Gate: strict, Inject: kill(s)})
 	}
 	return append(out,
-		Fault{Name: "kill-dispatch", Quick: true, Gate: destroys, Inject: func(r *run) (time.Time, error) {
-			// Attempts take a while, so that some are under way.
-			if err := r.Gateways.Add(sandbox.Rule{Latency: time.Second}); err != nil {
-				return time.Time{}, err
-			}
-			r.pause(2 * time.Second)
-			at, err := kill("dispatch")(r)
-			return at, errors.Join(err, r.Gateways.Reset())
-		}},
-		Fault{Name: "zombie-timing", Quick: true, Gate: strict, Quiet: late, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
+		Fault{Name: "kill-dispatch", Quick: true, Gate: destroys, Inject: slowly(kill("dispatch"))},
+		Fault{Name: "zombie-timing", Quick: true, Gate: strict, Quiet: late, Beside: []string{"timing-2"}, Load: apart, Inject: overtake, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=session",
 		}},
-		Fault{Name: "kill-dispatch-and-flushall", Quick: true, Gate: destroys, Inject: loseBoth, Env: map[string]string{
+		Fault{Name: "kill-dispatch-and-flushall", Quick: true, Gate: destroys, Inject: loseBoth(flush), Env: map[string]string{
 			"dispatch": "KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
-		Fault{Name: "zombie-enrich", Gate: strict, Quiet: late, Inject: freeze("enrich")},
-		Fault{Name: "zombie-dispatch", Gate: destroys, Inject: freeze("dispatch")},
-		Fault{Name: "rebalance-every-5s", Gate: strict, Second: true, Inject: func(r *run) (time.Time, error) {
-			for range 4 {
-				r.Services["timing-2"].End(syscall.SIGTERM)
-				r.pause(5 * time.Second)
-				if err := r.Restart("timing-2"); err != nil {
-					return time.Time{}, err
-				}
-				r.pause(5 * time.Second)
+		// A power cut of a whole machine; the marks of dispatch are written every half a second, so one may outlive what follows it.
+		Fault{Name: "kill-dispatch-and-aof-tail-cut", Gate: destroys, Inject: loseBoth(cutTail(300, 6_000)), Env: map[string]string{
+			"dispatch": "KAIROS_FAILPOINTS=after_send=sleep:3s",
+		}},
+		Fault{Name: "zombie-enrich", Gate: strict, Quiet: late, Beside: []string{"enrich-2"}, Inject: outlive("enrich"), Env: map[string]string{
+			"enrich": "KAIROS_GUARDS_OFF=session KAIROS_FAILPOINTS=before_publish=stop:50", "enrich-2": "KAIROS_GUARDS_OFF=session",
+		}},
+		Fault{Name: "zombie-dispatch", Gate: destroys, Beside: []string{"dispatch-2"}, Inject: slowly(outlive("dispatch")), Env: map[string]string{
+			"dispatch": "KAIROS_FAILPOINTS=after_intent=stop:20",
+		}},
+		Fault{Name: "rebalance-every-5s", Gate: strict, Beside: []string{"timing-2"}, Load: longer, Inject: rebalance("timing-2", syscall.SIGTERM)},
+		Fault{Name: "rebalance-dispatch", Gate: destroys, Beside: []string{"dispatch-2"}, Load: longer, Inject: slowly(rebalance("dispatch-2", syscall.SIGKILL))},
+		Fault{Name: "kill-learn", Gate: strict, Beside: []string{"learn"}, Load: longer, Inject: func(r *run) (time.Time, error) {
+			if err := await(r.trained); err != nil {
+				return time.Time{}, err
 			}
-			return r.clock.Now(), nil
+			at, err := kill("learn")(r)
+			return at, errors.Join(err, await(r.trained))
+		}},
+		Fault{Name: "kill-console", Gate: strict, Beside: []string{"console"}, Inject: func(r *run) (time.Time, error) {
+			at, err := kill("console")(r)
+			return at, errors.Join(err, r.ready("console"))
 		}},
 		Fault{Name: "rolling-restart", Gate: strict, Inject: func(r *run) (time.Time, error) {
 			for _, s := range []string{"ingest", "enrich", "timing", "dispatch"} {
@@ -88,15 +91,50 @@ func kill(service string) func(*run) (time.Time, error) {
 	}
 }
 
-// freeze stops a service for longer than its session: when it wakes, others own what it believes to own.
-func freeze(service string) func(*run) (time.Time, error) {
+// slowly makes the fault while attempts take a second, so that some are under way.
+func slowly(fault func(*run) (time.Time, error)) func(*run) (time.Time, error) {
 	return func(r *run) (time.Time, error) {
-		r.Services[service].Signal(syscall.SIGSTOP)
-		r.pause(15 * time.Second)
+		if err := r.Gateways.Add(sandbox.Rule{Latency: time.Second}); err != nil {
+			return time.Time{}, err
+		}
+		r.pause(2 * time.Second)
+		at, err := fault(r)
+		return at, errors.Join(err, r.Gateways.Reset())
+	}
+}
+
+// outlive waits until a failpoint freezes the first of two instances in the middle of its work. When it wakes, the second
+// owns everything that it believes to own, and has had the time to do again what was under way, calls of providers too.
+func outlive(service string) func(*run) (time.Time, error) {
+	return func(r *run) (time.Time, error) {
+		if err := await(r.Services[service].Frozen); err != nil {
+			return time.Time{}, err
+		}
+		frozen := r.clock.Now()
+		err := await(r.Services[service+"-2"].Owns)
+		_ = r.clock.Sleep(r, max(late-r.clock.Since(frozen), 5*time.Second))
 		r.Services[service].Signal(syscall.SIGCONT)
+		return r.clock.Now(), err
+	}
+}
+
+// rebalance takes an instance away and brings it back, again and again.
+func rebalance(instance string, signal syscall.Signal) func(*run) (time.Time, error) {
+	return func(r *run) (time.Time, error) {
+		for range 4 {
+			r.Services[instance].End(signal)
+			r.pause(5 * time.Second)
+			if err := r.Restart(instance); err != nil {
+				return time.Time{}, err
+			}
+			r.pause(5 * time.Second)
+		}
 		return r.clock.Now(), nil
 	}
 }
+
+// longer keeps the load up for as long as the instances come and go.
+func longer(c *load.Config) { c.Messages, c.Over = 300, 40*time.Second }
 
 // apart gives hardly anybody two messages, so that nothing else of a person is in the log while timing is frozen.
 func apart(c *load.Config) { c.Users = 400 }
@@ -241,34 +279,6 @@ func misbehave(rule sandbox.Rule) func(*run) (time.Time, error) {
 	}
 }
 
-// inputs that are wrong, too many, or there twice; clocks that are wrong.
-func inputs() []Fault {
-	out := []Fault{
-		{Name: "replayed-twice", Gate: strict, Load: func(c *load.Config) { c.Twice = true }},
-		{Name: "burst-10x", Gate: strict, Load: func(c *load.Config) { c.Burst, c.Messages, c.Over = true, 600, 40*time.Second }},
-		{Name: "poison", Quick: true, Gate: strict, Inject: poison},
-	}
-	for _, skew := range []string{"5m", "-5m"} {
-		other := map[string]string{"5m": "-5m", "-5m": "5m"}[skew]
-		out = append(out,
-			Fault{Name: "clock-others" + sign(skew), Gate: strict, Env: map[string]string{
-				"ingest": "KAIROS_CLOCK_SKEW=" + skew, "enrich": "KAIROS_CLOCK_SKEW=" + other, "dispatch": "KAIROS_CLOCK_SKEW=" + skew,
-			}},
-			Fault{
-				Name: "clock-timing" + sign(skew), Gate: strict, Load: func(c *load.Config) { c.Soon = true },
-				Env: map[string]string{"timing": "KAIROS_CLOCK_SKEW=" + skew},
-			})
-	}
-	return out
-}
-
-func sign(skew string) string {
-	if skew[0] == '-' {
-		return skew
-	}
-	return "+" + skew
-}
-
 // What a control shows.
 var (
 	lost             = func(r *verify.Report) bool { return r.Lost > 0 }
@@ -282,7 +292,7 @@ func controls() []Fault {
 		{Name: "control-claim", Quick: true, Control: sentTwice, Gate: destroys, Inject: revive("dispatch"), Env: map[string]string{
 			"dispatch": "KAIROS_GUARDS_OFF=claim KAIROS_FAILPOINTS=after_send=kill:%d",
 		}},
-		{Name: "control-fence", Quick: true, Control: cancelledYetSent, Gate: strict, Second: true, Load: apart, Inject: overtake, Env: map[string]string{
+		{Name: "control-fence", Quick: true, Control: cancelledYetSent, Gate: strict, Beside: []string{"timing-2"}, Load: apart, Inject: overtake, Env: map[string]string{
 			"timing": "KAIROS_GUARDS_OFF=fence,session KAIROS_FAILPOINTS=woken=stop:5", "timing-2": "KAIROS_GUARDS_OFF=fence,session",
 		}},
 		{Name: "control-commit", Quick: true, Control: lost, Gate: strict, Inject: func(r *run) (time.Time, error) {
@@ -291,7 +301,7 @@ func controls() []Fault {
 		}, Env: map[string]string{
 			"enrich": "KAIROS_GUARDS_OFF=commit KAIROS_FAILPOINTS=before_publish=sleep:3s",
 		}},
-		{Name: "control-journal", Quick: true, Control: sentTwice, Gate: destroys, Inject: loseBoth, Env: map[string]string{
+		{Name: "control-journal", Quick: true, Control: sentTwice, Gate: destroys, Inject: loseBoth(flush), Env: map[string]string{
 			"dispatch": "KAIROS_GUARDS_OFF=journal KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
 		{Name: "control-echo", Control: sentTwice, Gate: strict, Inject: flush, Env: map[string]string{
@@ -300,15 +310,17 @@ func controls() []Fault {
 	}
 }
 
-// loseBoth kills dispatch and empties Redis: nobody is left who knows how attempts under way have gone.
-func loseBoth(r *run) (time.Time, error) {
-	if err := await(func() error { return r.pushed(10) }); err != nil {
-		return time.Time{}, err
+// loseBoth kills dispatch and has Redis forget: nobody is left who knows how attempts under way have gone.
+func loseBoth(forget func(*run) (time.Time, error)) func(*run) (time.Time, error) {
+	return func(r *run) (time.Time, error) {
+		if err := await(func() error { return r.pushed(10) }); err != nil {
+			return time.Time{}, err
+		}
+		r.Services["dispatch"].End(syscall.SIGKILL)
+		at, err := forget(r)
+		r.pause(time.Second)
+		return at, errors.Join(err, r.Restart("dispatch"))
 	}
-	r.Services["dispatch"].End(syscall.SIGKILL)
-	at, err := flush(r)
-	r.pause(time.Second)
-	return at, errors.Join(err, r.Restart("dispatch"))
 }
 
 // flush empties Redis.
@@ -316,6 +328,17 @@ func flush(r *run) (time.Time, error) { return r.clock.Now(), r.Redis.Nodes[0].D
 
 // ready waits for a service.
 func (r *run) ready(name string) error { return await(r.Services[name].Ready) }
+
+// trained says no while learn has not published models since it began.
+func (r *run) trained() error {
+	text, err := r.Services["learn"].Metrics()
+	if err == nil && !models.MatchString(text) {
+		err = errors.New("learn has not published models yet")
+	}
+	return err
+}
+
+var models = regexp.MustCompile(`(?m)^kairos_stream_published_records_total\{topic="[^"]*models[^"]*"\} [1-9]`)
 
 // names lists the rows.
 func names(list []Fault) []string {

@@ -3,17 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/kairos/faults/rig"
 )
 
@@ -23,7 +18,7 @@ func servers() []Fault {
 		{Name: "kill-kafka", Quick: true, Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killKafka(0, true) }},
 		{Name: "kill-kafka-1-of-3", Nodes: 3, Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killKafka(r.rnd.IntN(3), false) }},
 		{Name: "kill-redis", Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killRedis(0) }},
-		{Name: "aof-tail-cut", Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killRedis(500 + r.rnd.Int64N(20_000)) }},
+		{Name: "aof-tail-cut", Gate: strict, Inject: cutTail(500, 20_500)},
 		{Name: "flushall", Quick: true, Gate: strict, Inject: flush},
 		{Name: "cluster-kill-redis", Masters: 3, Gate: strict, Inject: func(r *run) (time.Time, error) { return r.killRedis(0) }},
 		{Name: "cluster-flush-master", Masters: 3, Gate: strict, Inject: flush},
@@ -67,6 +62,11 @@ func (r *run) killRedis(tail int64) (time.Time, error) {
 	r.pause(time.Second)
 	err := n.Restart(r)
 	return r.clock.Now(), err
+}
+
+// cutTail is a power cut that loses so many bytes of Redis's file, or more.
+func cutTail(least, below int64) func(*run) (time.Time, error) {
+	return func(r *run) (time.Time, error) { return r.killRedis(least + r.rnd.Int64N(below-least)) }
 }
 
 // diskFull leaves Redis no room for its file for a while.
@@ -158,62 +158,6 @@ func (r *run) proxies(kafka, redis bool) []*toxiproxy.Proxy {
 		out = append(out, r.RedisProxy)
 	}
 	return out
-}
-
-// poison writes what no decoder likes to the input topics, and to those between the services.
-func poison(r *run) (time.Time, error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.Kafka.Brokers()...), kgo.ProducerBatchMaxBytes(1_000_000))
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer cl.Close()
-	bad, err := corpus("pkg/event/testdata/fuzz")
-	if err != nil {
-		return time.Time{}, err
-	}
-	bad = append(bad,
-		"", "null", "{", "[]", `"text"`, "\xff\xfe{}", `{"message_id":"m","message_id":"n"}`, `{"user_id":1}`, `{"message_id":"x"}`,
-		strings.Repeat("[", 100_000), `{"data":`+strings.Repeat(`{"a":`, 10_000), `{"body":"`+strings.Repeat("x", 950_000)+`"}`,
-	)
-	for round := range 3 {
-		for _, t := range []topic.Topic{
-			topic.InMessages, topic.InEvents, topic.InSignals, topic.InReceipts, topic.InDevices, topic.InUsers, topic.Facts, topic.Enriched, topic.Releases, topic.Attempts,
-		} {
-			for i, value := range bad {
-				cl.Produce(r, &kgo.Record{Topic: r.Prefix + t.Name, Key: fmt.Appendf(nil, "demo|u%04d", i*round), Value: []byte(value)}, func(rec *kgo.Record, e error) {
-					if e != nil {
-						err = errors.Join(err, fmt.Errorf("poison %s: %w", rec.Topic, e)) // called by one goroutine
-					}
-				})
-			}
-		}
-		if err := errors.Join(cl.Flush(r), err); err != nil {
-			return time.Time{}, err
-		}
-		r.pause(2 * time.Second)
-	}
-	return r.clock.Now(), nil
-}
-
-// corpus reads the inputs that fuzzing has found, from the root of the repository.
-func corpus(dir string) (values []string, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("no fuzz corpus in %s: run this in the root of the repository", dir)
-	}
-	for _, file := range files {
-		data, e := os.ReadFile(file)
-		if e != nil {
-			return nil, e
-		}
-		for line := range strings.Lines(string(data)) {
-			_, arg, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(line), ")"), "(")
-			if text, e := strconv.Unquote(arg); ok && e == nil {
-				values = append(values, text)
-			}
-		}
-	}
-	return values, err
 }
 
 func await(ok func() error) error { return rig.Await(time.Minute, ok) }

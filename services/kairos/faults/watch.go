@@ -38,8 +38,9 @@ func observe(r *run, stop <-chan struct{}) *watch {
 }
 
 var (
-	resident = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
-	routines = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
+	resident  = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
+	highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
+	routines  = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
 )
 
 // take says no of a service that is down or frozen.
@@ -48,18 +49,41 @@ func take(p *rig.Process) (s sample, ok bool) {
 	if err != nil {
 		return s, false
 	}
+	n := routines.FindStringSubmatch(text)
+	if n == nil {
+		return s, false
+	}
+	s.goroutines, err = strconv.ParseFloat(n[1], 64)
+	mb, err1 := memory(p, resident)
+	s.megabytes = mb
+	return s, err == nil && err1 == nil
+}
+
+// memory of a process in MB.
+func memory(p *rig.Process, kind *regexp.Regexp) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.ID()))
 	if err != nil {
-		return s, false
+		return 0, err
 	}
-	rss, n := resident.FindSubmatch(status), routines.FindStringSubmatch(text)
-	if rss == nil || n == nil {
-		return s, false
+	found := kind.FindSubmatch(status)
+	if found == nil {
+		return 0, fmt.Errorf("%s: the system does not tell %s", p.Name, kind)
 	}
-	kilobytes, err1 := strconv.ParseFloat(string(rss[1]), 64)
-	s.goroutines, err = strconv.ParseFloat(n[1], 64)
-	s.megabytes = kilobytes / 1024
-	return s, err == nil && err1 == nil
+	kilobytes, err := strconv.ParseFloat(string(found[1]), 64)
+	return kilobytes / 1024, err
+}
+
+// peaks are the most that the processes have had resident since they began.
+func peaks(r *rig.Rig) (map[string]float64, error) {
+	out := map[string]float64{}
+	for name, p := range r.Services {
+		mb, err := memory(p, highWater)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = mb
+	}
+	return out, nil
 }
 
 // A quarter may need so much more than one before it: the collector lets a heap breathe.
@@ -75,10 +99,10 @@ func (w *watch) growth() (broken []string) {
 	for _, name := range slices.Sorted(maps.Keys(w.of)) {
 		all := w.of[name]
 		q2, q4 := all[len(all)/4:len(all)/2], all[len(all)*3/4:]
-		memory := func(s sample) float64 { return s.megabytes }
+		held := func(s sample) float64 { return s.megabytes }
 		tasks := func(s sample) float64 { return s.goroutines }
-		mb, mbLater, n, nLater := median(q2, memory), median(q4, memory), median(q2, tasks), median(q4, tasks)
-		fmt.Printf("%-10s %8d | %7.0f %7.0f %7.0f | %10.0f %10.0f %10.0f\n", name, len(all), mb, mbLater, most(all, memory), n, nLater, most(all, tasks))
+		mb, mbLater, n, nLater := median(q2, held), median(q4, held), median(q2, tasks), median(q4, tasks)
+		fmt.Printf("%-10s %8d | %7.0f %7.0f %7.0f | %10.0f %10.0f %10.0f\n", name, len(all), mb, mbLater, most(all, held), n, nLater, most(all, tasks))
 		if mbLater > mb*breath+leeway {
 			broken = append(broken, fmt.Sprintf("%s grew from %.0f to %.0f MB", name, mb, mbLater))
 		}

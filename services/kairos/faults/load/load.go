@@ -43,7 +43,7 @@ type Config struct {
 	Twice bool
 	// Deadline, from when they are due, of messages that would have none; 0 for none.
 	Deadline time.Duration
-	// Soon leaves out what is to be held: for a clock that is behind.
+	// Soon leaves out what is to be held: for a clock that stays behind.
 	Soon bool
 	// Subscribe gives the address of a browser.
 	Subscribe func(id string) (string, error)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -60,6 +61,25 @@ func (p *Process) Ready() error {
 	_, err := p.ask("/readyz")
 	return err
 }
+
+// Owns says how many partitions are missing until the process reads all of them.
+func (p *Process) Owns() error {
+	text, err := p.Metrics()
+	if err != nil {
+		return err
+	}
+	own := map[string]bool{}
+	for _, found := range read.FindAllStringSubmatch(text, -1) {
+		own[found[1]] = true
+	}
+	if missing := Partitions - len(own); missing > 0 {
+		return fmt.Errorf("%s does not own %d partitions yet", p.Name, missing)
+	}
+	return nil
+}
+
+// read is the lag of a partition, which its owner tells.
+var read = regexp.MustCompile(`(?m)^kairos_stream_lag_records\{.*partition="(\d+)"`)
 
 // Metrics is what the admin port tells.
 func (p *Process) Metrics() (string, error) { return p.ask("/metrics") }

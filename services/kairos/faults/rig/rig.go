@@ -29,8 +29,8 @@ type Config struct {
 	Dir    string            // of logs and data
 	Prefix string            // of topics
 	Env    map[string]string // of a process, by its name: failpoints, guards off, a clock that is wrong
-	// Second starts two instances of timing.
-	Second bool
+	// Beside are processes beside ingest, enrich, timing and dispatch: learn, console, or a second one of any, as "timing-2".
+	Beside []string
 	Policy string // text of the policy file
 	// Masters > 0 is a Redis Cluster of so many, without a proxy.
 	Masters int
@@ -38,8 +38,8 @@ type Config struct {
 	RedisDir string
 }
 
-// partitions of every topic.
-const partitions = 8
+// Partitions of every topic.
+const Partitions = 8
 
 // Rig is everything that runs for one row.
 type Rig struct {
@@ -55,7 +55,6 @@ type Rig struct {
 	Gateways *Gateways
 	Services map[string]*Process
 	URL      string // of ingest
-	ports    []int
 }
 
 // Open starts everything and waits until it is ready.
@@ -106,28 +105,33 @@ func (r *Rig) topics(ctx context.Context) error {
 	if len(r.Kafka.Nodes) >= 3 {
 		replicas = 3
 	}
-	if err := c.Apply(ctx, topic.WithDLQs(), partitions, replicas); err != nil {
+	if err := c.Apply(ctx, topic.WithDLQs(), Partitions, replicas); err != nil {
 		return err
 	}
 	return verify.BrokersTime(ctx, r.Kafka.Brokers(), r.Prefix+topic.Outcomes.Name)
 }
 
-func (r *Rig) services(context.Context) (err error) {
-	if r.ports, err = pipetest.Ports(6); err != nil {
+func (r *Rig) services(context.Context) error {
+	names := append([]string{"ingest", "enrich", "timing", "dispatch"}, r.cfg.Beside...)
+	ports, err := pipetest.Ports(len(names) + 2)
+	if err != nil {
 		return err
 	}
 	policy := filepath.Join(r.Dir, "policy.yaml")
 	if err := os.WriteFile(policy, []byte(r.cfg.Policy), 0o600); err != nil {
 		return err
 	}
-	listen := fmt.Sprintf("127.0.0.1:%d", r.ports[5])
+	listen := fmt.Sprintf("127.0.0.1:%d", ports[len(names)])
 	r.URL = "http://" + listen
-	r.Services["ingest"] = r.program("ingest", r.ports[0], "--listen", listen)
-	r.Services["enrich"] = r.program("enrich", r.ports[1], "--checkpoint", "5s")
-	r.Services["timing"] = r.program("timing", r.ports[2], "--listen", "", "--checkpoint", "5s", "--policy", policy)
-	r.Services["dispatch"] = r.program("dispatch", r.ports[3])
-	if r.cfg.Second {
-		r.Services["timing-2"] = r.program("timing-2", r.ports[4], "--listen", "", "--checkpoint", "5s", "--policy", policy)
+	flags := map[string][]string{
+		"ingest":  {"--listen", listen},
+		"enrich":  {"--checkpoint", "5s"},
+		"timing":  {"--listen", "", "--checkpoint", "5s", "--policy", policy},
+		"learn":   {"--every", "5s"},
+		"console": {"--listen", fmt.Sprintf("127.0.0.1:%d", ports[len(names)+1])},
+	}
+	for i, name := range names {
+		r.Services[name] = r.program(name, ports[i], flags[base(name)]...)
 	}
 	for name, p := range r.Services {
 		if err := p.start(strings.Fields(r.cfg.Env[name])); err != nil {
@@ -142,11 +146,11 @@ func (r *Rig) services(context.Context) (err error) {
 	return nil
 }
 
-// Restart starts a dead service again, without failpoints.
+// Restart starts a dead service again, without failpoints and with the right clock.
 func (r *Rig) Restart(name string) error {
 	var env []string
 	for e := range strings.FieldsSeq(r.cfg.Env[name]) {
-		if !strings.HasPrefix(e, "KAIROS_FAILPOINTS=") {
+		if !strings.HasPrefix(e, "KAIROS_FAILPOINTS=") && !strings.HasPrefix(e, "KAIROS_CLOCK_SKEW=") {
 			env = append(env, e)
 		}
 	}

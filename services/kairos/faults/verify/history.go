@@ -13,6 +13,7 @@ import (
 type act struct {
 	what     string // ask, cancel, push, or the type of a row
 	revision int
+	attempts int // that a row tells of
 }
 
 const (
@@ -28,8 +29,9 @@ const revisions = 2
 type lifecycle struct {
 	accepted, cancelled bool
 	of                  [revisions]struct {
-		asked, released, pushed bool
-		end                     string
+		asked, released  bool
+		pushes, attempts int
+		end              string
 	}
 }
 
@@ -52,17 +54,19 @@ func (s lifecycle) step(a act) (bool, lifecycle) {
 		r.released = true
 		return known && r.end != "cancelled", s
 	case actPush:
-		r.pushed = true
-		return known && (r.end == "" || r.end == "unknown"), s // an attempt that nobody knows the answer of may arrive yet
+		r.pushes++
+		// An attempt that nobody knows the answer of may arrive yet, also when the one after it has been answered.
+		return known && (r.end == "" || r.end == "unknown" || r.end == "sent" && r.pushes <= r.attempts), s
 	}
 	ok := known && r.end == ""
+	r.attempts = a.attempts
 	switch r.end = a.what; a.what {
 	case "cancelled":
-		ok = ok && s.cancelled && !r.released && !r.pushed
+		ok = ok && s.cancelled && !r.released && r.pushes == 0
 	case "suppressed", "control": // superseded can also be an attempt that nobody knows the answer of
-		ok = ok && !r.pushed
+		ok = ok && r.pushes == 0
 	case "sent":
-		ok = ok && r.pushed
+		ok = ok && r.pushes > 0
 	}
 	return ok, s
 }
@@ -93,10 +97,10 @@ func (r *Report) histories(acked []Entry, pushes []Push, rows []Row) {
 		if e.Op == OpCancel {
 			what = actCancel
 		}
-		add(e.Message, act{what, e.Revision}, e.Begun, e.At)
+		add(e.Message, act{what: what, revision: e.Revision}, e.Begun, e.At)
 	}
 	for _, p := range pushes {
-		add(p.Message, act{actPush, p.Revision}, p.At, p.At)
+		add(p.Message, act{what: actPush, revision: p.Revision}, p.At, p.At)
 	}
 	said := map[string]bool{}
 	for _, w := range rows {
@@ -104,7 +108,7 @@ func (r *Report) histories(acked []Entry, pushes []Push, rows []Row) {
 			continue
 		}
 		said[w.ID] = true // a row that is there again says nothing new
-		add(w.Message, act{w.Type, w.Revision}, w.Appended, w.Appended.Add(tick))
+		add(w.Message, act{w.Type, w.Revision, w.Attempt}, w.Appended, w.Appended.Add(tick))
 	}
 	for _, id := range sorted(of) {
 		if porcupine.CheckOperationsTimeout(lifecycles, of[id], 10*time.Second) != porcupine.Ok {
