@@ -44,7 +44,7 @@ func kills() []Fault {
 			"dispatch": "KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
 		// A power cut of a whole machine; the marks of dispatch are written every half a second, so one may outlive what follows it.
-		Fault{Name: "kill-dispatch-and-aof-tail-cut", Gate: destroys, Inject: loseBoth(cutTail(300, 6_000)), Env: map[string]string{
+		Fault{Name: "kill-dispatch-and-aof-tail-cut", Gate: destroys, Inject: loseBoth(cutTail(20_000, 150_000)), Env: map[string]string{
 			"dispatch": "KAIROS_FAILPOINTS=after_send=sleep:3s",
 		}},
 		Fault{Name: "zombie-enrich", Gate: strict, Quiet: late, Beside: []string{"enrich-2"}, Inject: outlive("enrich"), Env: map[string]string{
