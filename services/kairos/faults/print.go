@@ -71,11 +71,11 @@ func line(w io.Writer, results []Result) {
 		fmt.Sprint(sum.Lost), fmt.Sprint(sum.Duplicates), fmt.Sprint(sum.Ambiguous), fmt.Sprint(sum.CancelledYetSent),
 		short(sum.SkewP50), short(sum.SkewP99), short(sum.Recovery), verdict)
 	if len(megabytes) > 0 {
-		text := "most MB resident:"
+		most := []string{"most MB resident:"}
 		for _, name := range slices.Sorted(maps.Keys(megabytes)) {
-			text += fmt.Sprintf(" %s %.0f", name, megabytes[name])
+			most = append(most, fmt.Sprintf("%s %.0f", name, megabytes[name]))
 		}
-		failed = append(failed, text)
+		failed = append(failed, strings.Join(most, " "))
 	}
 	for _, f := range failed {
 		_, _ = lipgloss.Fprintln(w, "    "+f)
