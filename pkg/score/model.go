@@ -90,9 +90,10 @@ var hours = func() (out [24]string) {
 	return out
 }()
 
-// CohortOffset is what a cohort's habit at a local hour adds to the log-odds that a push is seen.
+// CohortOffset is what a cohort's habit at a local hour adds to the log-odds that a push is seen. Those without a cohort are
+// one too: it is how the shape of everybody's day is learned.
 func (m *Model) CohortOffset(cohort string, hour int) float64 {
-	if len(m.Hashed) == 0 || cohort == "" {
+	if len(m.Hashed) == 0 {
 		return 0
 	}
 	return float64(m.Hashed[CohortSlot(cohort, hour)])

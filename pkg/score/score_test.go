@@ -142,8 +142,23 @@ func TestSnapshotsTravel(t *testing.T) {
 	require.Equal(t, "its own", string(learner))
 	require.Equal(t, m, back)
 	require.InDelta(t, 0.75, back.MessageOffset(&event.Message{Category: "news"}, "", ""), 1e-6)
-	require.Zero(t, back.CohortOffset("", 7))
+	require.Zero(t, back.CohortOffset("students", 7))
 	require.Zero(t, Default().CohortOffset("students", 7))
+}
+
+// Those without a cohort are one; a message without a category is not of one.
+func TestNoCohortIsACohort(t *testing.T) {
+	t.Parallel()
+	m := Default()
+	m.Hashed = make([]float32, 1<<HashBits)
+	m.Hashed[CohortSlot("", 7)] = 0.5
+	for _, kind := range []string{"category", "campaign", "channel", "priority", "cohort"} {
+		m.Hashed[Slot(kind, "")] = 1
+	}
+	require.InDelta(t, 0.5, m.CohortOffset("", 7), 1e-6)
+	require.Zero(t, m.CohortOffset("", 8))
+	require.Zero(t, m.CohortOffset("students", 7))
+	require.Zero(t, m.MessageOffset(&event.Message{}, "", ""))
 }
 
 func TestModelsThatCannotBeBelieved(t *testing.T) {

@@ -86,11 +86,9 @@ func (l *Learner) Enriched(in *profile.Enriched, cause int64) {
 	s := signOf(f, now)
 	p.ask(now)
 	p.decide(s, now, func(q *pending, label float64) {
-		e := &example{app: p.app, task: taskSeen, inputs: inputsOf(&q.x), label: label}
-		if p.cohort != "" {
-			e.slots = []int{score.CohortSlot(p.cohort, q.hour)}
-		}
-		l.learn(p, e)
+		l.learn(p, &example{
+			app: p.app, task: taskSeen, inputs: inputsOf(&q.x), slots: []int{score.CohortSlot(p.cohort, q.hour)}, label: label,
+		})
 	})
 	p.follow(&in.Profile, now)
 }

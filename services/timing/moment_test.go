@@ -3,6 +3,7 @@ package timing_test
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,6 +62,31 @@ func TestAStrangerGetsTheMomentOfAll(t *testing.T) {
 	require.Len(t, s.releases, 1)
 	h := s.releases[0].ReleasedAt.In(s.loc).Hour()
 	require.True(t, h >= 7 && h < 22, "released at %d", h)
+}
+
+// A newcomer of a cohort of which it was learned that it lives by night gets its message then.
+func TestAStrangerOfACohortGetsItsMoment(t *testing.T) {
+	t.Parallel()
+	m := score.Default()
+	m.Version, m.Hashed = "owls", make([]float32, 1<<score.HashBits)
+	for h := range 24 {
+		m.Hashed[score.CohortSlot("owls", h)] = 2
+		if h >= 7 && h < 22 {
+			m.Hashed[score.CohortSlot("owls", h)] = -2
+		}
+	}
+	released := func(cohort string) int {
+		s := tell(t, "")
+		s.engine.SetModel("", m, time.Unix(1, 0))
+		s.profile.Cohort = cohort
+		s.at("2026-05-11 12:00", message("m"))
+		s.until("2026-05-12 12:00")
+		require.Len(t, s.releases, 1)
+		require.Equal(t, "owls", s.releases[0].ModelVersion)
+		return s.releases[0].ReleasedAt.In(s.loc).Hour()
+	}
+	require.Less(t, (released("owls")+2)%24, 9, "at night")
+	require.Less(t, (released("larks")+24-7)%24, 15, "of whom nothing was learned")
 }
 
 func TestPushesOfLateLowerTheChanceOfAnOpenUntilTheyLeak(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 // dispatch that answers every release at once. Times are local to the person.
 type story struct {
 	*testing.T
+	engine    *timing.Engine
 	local     *fold.Local[*timing.Holds, *profile.Enriched]
 	profile   profile.Profile
 	now       time.Time
@@ -41,7 +42,8 @@ func tell(t *testing.T, rules string) *story {
 	require.NoError(t, err)
 	loc, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
-	s := &story{T: t, local: fold.NewLocal(timing.Stage(timing.NewEngine(p))), loc: loc, answer: event.ResultSent}
+	e := timing.NewEngine(p)
+	s := &story{T: t, engine: e, local: fold.NewLocal(timing.Stage(e)), loc: loc, answer: event.ResultSent}
 	s.profile.TimeZone = "Europe/Berlin"
 	s.profile.Devices = []profile.Device{phone("phone")}
 	return s
