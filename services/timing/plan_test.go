@@ -285,7 +285,7 @@ func TestTheDwellFollowsFromTheModel(t *testing.T) {
 func TestTheClocksChangeDuringASitting(t *testing.T) {
 	t.Parallel()
 	for name, now := range map[string]time.Time{
-		"spring": time.Date(2026, 3, 29, 0, 30, 0, 0, time.UTC), // 01:30 in Berlin; at 02:00 it is 03:00
+		"spring": time.Date(2026, 3, 29, 0, 30, 0, 0, time.UTC),  // 01:30 in Berlin; at 02:00 it is 03:00
 		"autumn": time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC), // 02:30; at 03:00 it is 02:00
 	} {
 		turn, at, _, _ := unlockedAt(t, NewEngine(policy.Default()), now, 24*time.Hour)

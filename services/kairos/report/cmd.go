@@ -30,6 +30,7 @@ type OutcomesCmd struct {
 	cli.Kafka
 	From   []string `help:"Files of outcome and decision rows, JSON lines in any mix. Without it: the topics of a running system, to their ends now." placeholder:"FILE"`
 	Policy string   `help:"Candidate policy: estimate the opens of its mix of arms." placeholder:"FILE"`
+	Logged string   `help:"The policy file that the messages were decided by, to tell what else the candidate changes. Not needed for the built-in policy." placeholder:"FILE"`
 	HTML   string   `name:"html" help:"Also write a self-contained report with plots." placeholder:"FILE"`
 	Seed   uint64   `help:"Of the bootstrap." default:"1"`
 }
@@ -48,14 +49,19 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 		return err
 	}
 	var candidate *OffPolicy
+	var unjudged string
 	if c.Policy != "" {
-		data, err := os.ReadFile(c.Policy)
+		p, err := readPolicy(c.Policy)
 		if err != nil {
 			return err
 		}
-		p, err := policy.Parse(data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.Policy, err)
+		known := []policy.Policy{policy.Default()}
+		if c.Logged != "" {
+			logged, err := readPolicy(c.Logged)
+			if err != nil {
+				return err
+			}
+			known = append(known, logged)
 		}
 		estimate, err := log.Candidate(p, c.Seed)
 		if err != nil {
@@ -65,7 +71,8 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 		if err := grid(o, "Opens under the candidate "+p.Name, candidateHead, candidateRows(candidate)); err != nil {
 			return err
 		}
-		o.Printf("The candidate's mix of arms is judged; what else it changes is seen by kairos replay --policy %s.\n", c.Policy)
+		unjudged = log.unjudged(p, known)
+		o.Printf("%s\n", unjudged)
 	}
 	o.Printf("Brackets: 95 %% intervals, people resampled.\n")
 	if c.HTML == "" {
@@ -75,7 +82,19 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(log.page(arms, candidate, fmt.Sprintf("%d messages of %d people.", len(log.messages), len(log.people()))).Write(f), f.Close())
+	return errors.Join(log.page(arms, candidate, unjudged, fmt.Sprintf("%d messages of %d people.", len(log.messages), len(log.people()))).Write(f), f.Close())
+}
+
+func readPolicy(file string) (policy.Policy, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	p, err := policy.Parse(data)
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", file, err)
+	}
+	return p, nil
 }
 
 func (c *OutcomesCmd) read(ctx context.Context, o *cli.IO, log *Log) error {
@@ -140,12 +159,8 @@ func (c *CollegeCmd) Run(o *cli.IO) error {
 	p := policy.Default()
 	p.Defaults.Exploration = policy.Exploration{}
 	if c.Policy != "" {
-		data, err := os.ReadFile(c.Policy)
-		if err != nil {
+		if p, err = readPolicy(c.Policy); err != nil {
 			return err
-		}
-		if p, err = policy.Parse(data); err != nil {
-			return fmt.Errorf("%s: %w", c.Policy, err)
 		}
 	}
 	rows, err := College(log, c.Hold, timing.NewEngine(p), c.Seed)

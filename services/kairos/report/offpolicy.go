@@ -3,8 +3,10 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/kairos-push/kairos/services/kairos/report/stats"
 	"github.com/kairos-push/kairos/services/timing/policy"
@@ -137,6 +139,36 @@ func weight(c policy.Policy, m *message) float64 {
 		return nan
 	}
 	return policy.Shares(c.For(m.category).Exploration, m.priority)[m.arm] / m.propensity
+}
+
+// unjudged says what the estimate of a candidate does not answer for: all in which it differs from the policies that the
+// messages were decided by, but the mix of arms. Their settings are known if they are among the known ones.
+func (l *Log) unjudged(c policy.Policy, known []policy.Policy) string {
+	const instead = "these figures do not say what it would do; kairos replay --policy does."
+	names := map[string]string{} // by version
+	for _, p := range l.people() {
+		for _, m := range p {
+			names[m.version] = m.policy
+		}
+	}
+	var out []string
+	for _, version := range slices.Sorted(maps.Keys(names)) {
+		logged := fmt.Sprintf("the logged policy %q (version %s)", names[version], version)
+		i := slices.IndexFunc(known, func(p policy.Policy) bool { return p.Version() == version })
+		switch {
+		case version == c.Version():
+		case i < 0:
+			out = append(out, fmt.Sprintf("The rows do not tell the settings of %s: name its file with --logged. Where the candidate differs in more than exploration, %s", logged, instead))
+		default:
+			if differs := policy.Differences(known[i], c); len(differs) > 0 {
+				out = append(out, fmt.Sprintf("Only the mix of arms is judged, but the candidate also differs from %s in %s: %s", logged, strings.Join(differs, ", "), instead))
+			}
+		}
+	}
+	if len(out) == 0 {
+		return "The candidate differs from the logged policy in exploration alone, which is what is judged."
+	}
+	return strings.Join(out, " ")
 }
 
 // model of the reward: the open rate of an arm in a category, shrunk to that of the arm.

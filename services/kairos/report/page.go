@@ -16,7 +16,7 @@ import (
 const mainArm = "policy_1"
 
 // page is the HTML report.
-func (l *Log) page(arms []Arm, candidate *OffPolicy, note string) *plot.Page {
+func (l *Log) page(arms []Arm, candidate *OffPolicy, unjudged, note string) *plot.Page {
 	p := &plot.Page{Title: "Kairos: what came of the messages", Lead: note}
 	results := plot.Section{
 		Title: "By arm",
@@ -48,13 +48,13 @@ func (l *Log) page(arms []Arm, candidate *OffPolicy, note string) *plot.Page {
 		p.Sections = append(p.Sections, plot.Section{
 			Title: "Opens under the candidate policy",
 			Text: "Its mix of arms is judged by messages whose arm was drawn: SNIPS weighs each by how much more often the candidate would draw its arm, " +
-				"the doubly robust estimate adds a model of the open rate by arm and category. What else the candidate changes is seen by kairos replay --policy.",
+				"the doubly robust estimate adds a model of the open rate by arm and category. " + unjudged,
 			Tables: []plot.Table{{Head: candidateHead, Rows: candidateRows(candidate), Mark: -1}},
 		})
 	}
 	model := plot.Section{Title: "The model"}
 	if svg, n := l.reliability(); n > 0 {
-		model.Charts = append(model.Charts, plot.Chart{SVG: svg, Caption: fmt.Sprintf("Reliability: open rate against p_seen·p_open at the release, ten bins of equal size, %d messages. On the dashed line a prediction is right.", n)})
+		model.Charts = append(model.Charts, plot.Chart{SVG: svg, Caption: fmt.Sprintf("Reliability: the share opened within 5 minutes of the release against p_seen·p_open, ten bins of equal size, %d messages. p_seen is the chance to be seen within those 5 minutes, so opens of what was found later are left out. On the dashed line a prediction is right.", n)})
 	}
 	if svg, n := l.week(); n > 0 {
 		model.Charts = append(model.Charts, plot.Chart{SVG: svg, Caption: fmt.Sprintf("Mean score of releases by local hour of the week, %d releases.", n)})
@@ -105,27 +105,36 @@ func (l *Log) delays() (svg template.HTML) {
 	return plot.Lines(plot.Axis{Label: "from acceptance to send", Log: true, Ticks: ticks}, plot.Axis{Label: "% sent"}, series...)
 }
 
-// reliability compares predicted with seen open rates.
-func (l *Log) reliability() (template.HTML, int) {
-	type pair struct{ predicted, opened float64 }
-	var pairs []pair
+// prediction of a release, and whether it came true (1 or 0).
+type prediction struct{ predicted, opened float64 }
+
+// predictions are that of an open within five minutes of the release: p_seen is the chance to be seen by then, and p_open that
+// of an open once seen. Opens of what was found later are none of it.
+func (l *Log) predictions() []prediction {
+	var out []prediction
 	for _, p := range l.people() {
 		for _, m := range p {
 			if m.released == nil || m.sent.IsZero() {
 				continue
 			}
-			one := pair{predicted: m.released.PSeen * m.released.POpen}
-			if !m.opened.IsZero() {
+			one := prediction{predicted: m.released.PSeen * m.released.POpen}
+			if m.soon {
 				one.opened = 1
 			}
-			pairs = append(pairs, one)
+			out = append(out, one)
 		}
 	}
+	return out
+}
+
+// reliability compares predicted with seen open rates.
+func (l *Log) reliability() (template.HTML, int) {
+	pairs := l.predictions()
 	const bins = 10
 	if len(pairs) < 10*bins {
 		return "", 0
 	}
-	slices.SortStableFunc(pairs, func(a, b pair) int {
+	slices.SortStableFunc(pairs, func(a, b prediction) int {
 		switch {
 		case a.predicted < b.predicted:
 			return -1
@@ -134,7 +143,7 @@ func (l *Log) reliability() (template.HTML, int) {
 		}
 		return 0
 	})
-	s := plot.Series{Name: "open rate"}
+	s := plot.Series{Name: "opened within 5 min"}
 	for b := range bins {
 		part := pairs[b*len(pairs)/bins : (b+1)*len(pairs)/bins]
 		var x, y float64
@@ -147,7 +156,7 @@ func (l *Log) reliability() (template.HTML, int) {
 		s.Low, s.High = append(s.Low, max(0, y-spread)), append(s.High, min(1, y+spread))
 	}
 	most := max(slices.Max(s.X), slices.Max(s.High))
-	return plot.Lines(plot.Axis{Label: "predicted"}, plot.Axis{Label: "opened"}, s,
+	return plot.Lines(plot.Axis{Label: "predicted"}, plot.Axis{Label: "opened within 5 min"}, s,
 		plot.Series{Name: "perfect", X: []float64{0, most}, Y: []float64{0, most}, Dashed: true}), len(pairs)
 }
 

@@ -136,6 +136,59 @@ func TestTooLittleDataIsSaid(t *testing.T) {
 	require.ErrorContains(t, err, "want at least 500")
 }
 
+// p_seen·p_open is the chance of an open within five minutes of the release, so only such opens count against it.
+func TestReliabilityComparesWhatWasPredicted(t *testing.T) {
+	t.Parallel()
+	log := NewLog()
+	for i, after := range []time.Duration{0, time.Minute, 5 * time.Minute, 6 * time.Minute, 3 * time.Hour} {
+		id := fmt.Sprintf("m%d", i)
+		row := func(typ string, after time.Duration) {
+			log.Outcome(&event.Outcome{OccurredAt: start.Add(after), AppID: "a", UserID: "u", MessageID: id, Type: typ, AfterMS: after.Milliseconds()})
+		}
+		row(event.OutcomeAccepted, 0)
+		row(event.OutcomeSent, 0)
+		if after > 0 {
+			row(event.OutcomeOpened, after)
+		}
+		log.Decision(&event.Decision{AppID: "a", UserID: "u", MessageID: id, Action: event.ActionRelease, PSeen: 0.5, POpen: 0.4})
+	}
+	var opened float64
+	for _, p := range log.predictions() {
+		require.InDelta(t, 0.2, p.predicted, 1e-9)
+		opened += p.opened
+	}
+	require.Len(t, log.predictions(), 5)
+	require.InDelta(t, 2, opened, 0)
+}
+
+// A candidate that changes more than the mix of arms cannot be taken to be judged.
+func TestWhatTheEstimateDoesNotAnswerForIsNamed(t *testing.T) {
+	t.Parallel()
+	parse := func(text string) policy.Policy {
+		p, err := policy.Parse([]byte(text))
+		require.NoError(t, err)
+		return p
+	}
+	logged := func(p policy.Policy) *Log {
+		log := NewLog()
+		log.Outcome(&event.Outcome{
+			OccurredAt: start, AppID: "a", UserID: "u", MessageID: "m", Type: event.OutcomeAccepted, Policy: p.Name, PolicyVersion: p.Version(),
+		})
+		return log
+	}
+	known := []policy.Policy{policy.Default()}
+	mix := parse("defaults: {exploration: {immediate: 0.5}}")
+	more := parse("name: bold\nminimum_gap: 5m\nfatigue: {user: 0.1}\ndefaults: {exploration: {immediate: 0.5}}")
+	require.Contains(t, logged(policy.Default()).unjudged(mix, known), "in exploration alone")
+	require.Contains(t, logged(more).unjudged(more, known), "in exploration alone")
+	said := logged(policy.Default()).unjudged(more, known)
+	require.Contains(t, said, "minimum_gap, fatigue.user: these figures do not say what it would do; kairos replay --policy does")
+	said = logged(more).unjudged(mix, known)
+	require.Contains(t, said, `"bold"`)
+	require.Contains(t, said, "--logged")
+	require.Contains(t, logged(more).unjudged(mix, append(known, more)), "minimum_gap, fatigue.user")
+}
+
 func TestTheCommandReadsFilesAndWritesAReport(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -16,6 +16,8 @@ type message struct {
 	propensity                        float64
 	accepted, sent, opened, attended  time.Time
 	disabled, came                    bool
+	soon                              bool // opened within five minutes of the release
+	policy, version                   string
 	released                          *event.Decision
 }
 
@@ -64,7 +66,7 @@ func (l *Log) Outcome(o *event.Outcome) {
 	switch o.Type {
 	case event.OutcomeAccepted:
 		first(&m.accepted)
-		m.arm, m.propensity = o.Arm, o.Propensity
+		m.arm, m.propensity, m.policy, m.version = o.Arm, o.Propensity, o.Policy, o.PolicyVersion
 	case event.OutcomeSent:
 		first(&m.sent)
 	case event.OutcomeDisplayed:
@@ -72,7 +74,8 @@ func (l *Log) Outcome(o *event.Outcome) {
 	case event.OutcomeOpened:
 		first(&m.opened)
 		first(&m.attended)
-		m.came = m.came || time.Duration(o.AfterMS)*time.Millisecond <= cameWithin
+		after := time.Duration(o.AfterMS) * time.Millisecond
+		m.came, m.soon = m.came || after <= cameWithin, m.soon || after <= seenWithin
 	case event.OutcomeDismissed:
 		first(&m.attended)
 	case event.OutcomeDisabled:

@@ -136,3 +136,20 @@ func TestExplore(t *testing.T) {
 	}
 	require.Equal(t, Draw{Arm: "policy_1", Propensity: 1, Threshold: 1}, Explore(Exploration{}, 0, "a", "u", &event.Message{MessageID: "m"}))
 }
+
+func TestDifferencesAreNamed(t *testing.T) {
+	t.Parallel()
+	p := func(text string) Policy {
+		out, err := Parse([]byte(text))
+		require.NoError(t, err)
+		return out
+	}
+	explores := p("name: other\nseed: 7\ndefaults: {exploration: {immediate: 0.5}}\ncategories: {news: {exploration: {control: 0}}}")
+	require.Empty(t, Differences(Default(), explores))
+	other := p("minimum_gap: 5m\nfatigue: {user: 0.1}\nquiet_hours: {start: '22:00', end: '07:00'}\ncaps: [{max: 1, per: 1h}]\n" +
+		"defaults: {deadline: 1h}\ncategories: {chat: {deadline: 24h, foreground: hint}}")
+	require.Equal(t, []string{
+		"quiet_hours", "minimum_gap", "caps", "fatigue.user", "defaults.deadline", "categories.chat.foreground",
+	}, Differences(Default(), other))
+	require.Equal(t, Differences(Default(), other), Differences(other, Default()))
+}
