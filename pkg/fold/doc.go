@@ -100,7 +100,11 @@
 // (maxmemory-policy noeviction): a single key that vanishes is not noticed. A state that does not fit into a record
 // (1,000,000 bytes) is not journaled until it does, which kairos_fold_unjournaled_states_total counts: if Redis is lost
 // meanwhile, that user goes on from the last state that was. Partitions are made more while the pipeline is drained: a
-// record in the partition of the old count goes to the dead letter topic, from where a retry brings it to the right one.
+// record in the partition of the old count goes to the dead letter topic.
+//
+// A dead letter of a stage with a Source cannot be put back where it was read, as by then the marks have passed its source
+// offset. What brings it in again is its record of Source, published once more ("kairos dlq retry" does that); what an
+// earlier stage drops by its id, as enrich does with events, signals and receipts, does not come through again.
 //
 // The model check (TestModel) runs this shell under random schedules of all this, TestControlRuns shows that it fails
 // with a guard switched off.

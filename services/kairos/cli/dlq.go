@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,7 +19,7 @@ import (
 type DLQ struct {
 	List  DLQList  `cmd:"" help:"Which dead letter topics hold records, and why."`
 	Show  DLQShow  `cmd:"" help:"The newest records of a dead letter topic, with their reasons."`
-	Retry DLQRetry `cmd:"" help:"Put records back where they came from, with the same bytes and ids."`
+	Retry DLQRetry `cmd:"" help:"Bring records in again, with the same bytes and ids."`
 }
 
 // DLQList is "kairos dlq list".
@@ -121,74 +120,6 @@ func (s *DLQShow) Run(ctx context.Context, o *IO) error {
 func newest(recs []stream.Record, n int) []stream.Record {
 	slices.SortStableFunc(recs, func(a, b stream.Record) int { return a.Time.Compare(b.Time) })
 	return recs[max(0, len(recs)-n):]
-}
-
-// DLQRetry is "kairos dlq retry".
-type DLQRetry struct {
-	Topic string   `arg:"" help:"Topic, without prefix: in.messages.v1."`
-	At    []string `arg:"" optional:"" help:"Which records: PARTITION/OFFSET as show prints it."`
-	All   bool     `help:"All records of the topic."`
-	Kafka `embed:""`
-}
-
-// Run republishes. The original bytes keep their ids, so a record that was applied in the meantime changes nothing.
-func (d *DLQRetry) Run(ctx context.Context, o *IO) error {
-	if d.All == (len(d.At) > 0) {
-		return errors.New("say which records: PARTITION/OFFSET as `kairos dlq show` prints it, or --all")
-	}
-	wanted := map[string]bool{}
-	for _, at := range d.At {
-		wanted[at] = true
-	}
-	return d.within(ctx, o, 10*time.Minute, func(ctx context.Context, c *stream.Client) error {
-		n := 0
-		var batch []stream.Record
-		flush := func() error {
-			err := c.Publish(ctx, batch)
-			if err == nil {
-				n += len(batch)
-			}
-			batch = batch[:0]
-			return err
-		}
-		err := readAll(ctx, c, deadLetters(d.Topic), func(r *stream.Record) error {
-			if !d.All && !wanted[position(r)] {
-				return nil
-			}
-			delete(wanted, position(r))
-			again, err := revive(r)
-			if err != nil {
-				return err
-			}
-			if batch = append(batch, again); len(batch) >= 500 {
-				return flush()
-			}
-			return nil
-		})
-		if err = errors.Join(err, flush()); err != nil {
-			return err
-		}
-		o.Printf("%s %d records; they stay in the dead letter topic until its retention ends\n", Good.Render("put back"), n)
-		if len(wanted) > 0 {
-			return fmt.Errorf("not there: %s", strings.Join(slices.Sorted(maps.Keys(wanted)), ", "))
-		}
-		return nil
-	})
-}
-
-// revive is the record as it was before it was refused.
-func revive(r *stream.Record) (stream.Record, error) {
-	to := r.Header(topic.DeadTopic)
-	if to == "" {
-		return stream.Record{}, fmt.Errorf("%s/%s carries no %s header: it is no dead letter of ours", r.Topic, position(r), topic.DeadTopic)
-	}
-	again := stream.Record{Topic: to, Key: r.Key, Value: r.Value}
-	for _, h := range r.Headers {
-		if !strings.HasPrefix(h.Key, "kairos-dlq-") {
-			again.Headers = append(again.Headers, h)
-		}
-	}
-	return again, nil
 }
 
 // deadLetters accepts a topic's name with or without version and suffix.
