@@ -23,3 +23,12 @@ func TestControlsShowWhatTheirGuardPrevents(t *testing.T) {
 		require.True(t, shown.OK(), f.Name)
 	}
 }
+
+func TestMemoryIsJudged(t *testing.T) {
+	t.Parallel()
+	f := Fault{Megabytes: 100}
+	r := Result{Report: &verify.Report{Accepted: 1}, Megabytes: map[string]float64{"timing": 101, "enrich": 99}}
+	r.judge(&f)
+	require.Equal(t, []string{"timing had 101 MB, not 100"}, r.Broken)
+	require.False(t, r.OK())
+}
