@@ -36,6 +36,17 @@ func (r *rig) journal(rel *event.Release, rec dispatch.Record) {
 	}}))
 }
 
+// knows makes Redis know of an attempt.
+func (r *rig) knows(rel *event.Release, rec dispatch.Record) {
+	r.tb.Helper()
+	text, err := event.Encode(rec)
+	require.NoError(r.tb, err)
+	key := state.Tag(state.Bucket(event.Key(rel.AppID, rel.UserID))) + ":send:" + rel.ReleaseID
+	db := r.srv.Store(r.tb)
+	require.NoError(r.tb, db.HSet(r.tb.Context(), key, rel.Targets[0].DeviceID, text).Err())
+	require.NoError(r.tb, db.Expire(r.tb.Context(), key, time.Hour).Err())
+}
+
 // Dispatch died with attempts under way, and Redis has forgotten them.
 func TestRedisAndDispatchLostAtOnce(t *testing.T) {
 	t.Parallel()
@@ -48,7 +59,7 @@ func TestRedisAndDispatchLostAtOnce(t *testing.T) {
 			}
 			ago, soon := time.Now().Add(-time.Second).UTC(), time.Now().Add(time.Second).UTC()
 			intent, waiting := dispatch.Record{Phase: dispatch.Intent, Attempt: 1, At: ago}, dispatch.Record{Phase: dispatch.Waiting, Attempt: 1, At: ago}
-			dropped, resent, refused, still := at("drop"), at("resend"), at("drop"), at("drop")
+			dropped, resent, refused, still, answered := at("drop"), at("resend"), at("drop"), at("drop"), at("drop")
 			r.journal(dropped, intent)
 			r.journal(resent, intent)
 			r.journal(refused, intent)
@@ -56,23 +67,25 @@ func TestRedisAndDispatchLostAtOnce(t *testing.T) {
 			r.journal(still, waiting) // told late
 			r.journal(still, dispatch.Record{Phase: dispatch.Intent, Attempt: 2, At: soon})
 			r.journal(still, intent)
+			r.journal(answered, intent) // and Redis has the answer, which the journal has not
+			r.knows(answered, waiting)
 			require.NoError(t, r.kafka.Publish(t.Context(), []stream.Record{
 				{Topic: topic.Attempts.Name, Key: []byte("demo|u"), Value: []byte("{no record")},
 			}))
-			r.publish(dropped, resent, refused, still)
+			r.publish(dropped, resent, refused, still, answered)
 			r.start()
-			r.until("finals", func() bool { return len(r.finals()) == 4 })
+			r.until("finals", func() bool { return len(r.finals()) == 5 })
 			f := r.finals()
 			for _, c := range []struct {
 				rel     *event.Release
 				status  string
 				attempt int
-			}{{dropped, event.ResultUnknown, 1}, {resent, event.ResultSent, 2}, {refused, event.ResultSent, 2}, {still, event.ResultUnknown, 2}} {
+			}{{dropped, event.ResultUnknown, 1}, {resent, event.ResultSent, 2}, {refused, event.ResultSent, 2}, {still, event.ResultUnknown, 2}, {answered, event.ResultSent, 2}} {
 				got := f[c.rel.Message.MessageID]
 				require.Equal(t, c.status, got.Status)
 				require.Equal(t, c.attempt, got.Attempt)
 			}
-			require.Equal(t, 2, r.b.Accepted(""))
+			require.Equal(t, 3, r.b.Accepted(""))
 			require.False(t, f[still.Message.MessageID].At.Before(soon), "not before its time was over")
 		})
 	}

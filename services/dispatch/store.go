@@ -192,7 +192,7 @@ type known struct {
 	rec Record
 }
 
-// restore writes records back that the log tells of, for a lifetime.
+// restore writes records back that the log tells of and Redis does not know, for a lifetime at the least.
 func (s *store) restore(ctx context.Context, list []known, lifetime time.Duration) error {
 	calls := make([]state.Call, len(list))
 	for i, k := range list {
@@ -200,7 +200,7 @@ func (s *store) restore(ctx context.Context, list []known, lifetime time.Duratio
 		if err != nil {
 			return err
 		}
-		calls[i] = state.Call{Keys: []string{sendKey(k.bucket, k.release)}, Args: []any{k.device, text, k.rec.Attempt, lifetime.Milliseconds()}}
+		calls[i] = state.Call{Keys: []string{sendKey(k.bucket, k.release)}, Args: []any{k.device, text, k.rec.Attempt, string(k.rec.Phase), lifetime.Milliseconds()}}
 	}
 	if _, err := state.Run(ctx, s.rdb, restoreScript, calls); err != nil {
 		return fmt.Errorf("dispatch: restore send records: %w", err)
