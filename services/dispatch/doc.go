@@ -19,7 +19,9 @@
 // A record is replaced only by comparing it with what was seen, so two owners of a partition (one of them a zombie)
 // never both ask a provider about the same attempt. If Redis forgets (no mark in a bucket) or goes back (a mark behind
 // the commit), the records are rebuilt before anything is sent: what has ended from the outcomes, what was begun from
-// the attempts. So nothing that Redis alone knew matters, also when dispatch dies at the same instant.
+// the attempts. The last of both is read again with each take-over of a partition, because a Redis that lost its last
+// seconds may still have the marks (BenchmarkTakeOver). So nothing that Redis alone knew matters, also when dispatch dies at
+// the same instant.
 //
 // The price is a second wait for Kafka before each push, which is batched as the ends are (BenchmarkReleases).
 //

@@ -53,7 +53,7 @@ func (d *Dispatch) begin(ctx context.Context, t *task, rec Record, life int64) e
 // endIn reads, from a record of the outcomes topic, how a push ended.
 func endIn(r *stream.Record) (known, bool) {
 	var row event.Outcome
-	if event.Decode(r.Value, &row) != nil || row.Attempt < 0 {
+	if r.Header(stream.HeaderSource) != source || event.Decode(r.Value, &row) != nil || row.Attempt < 0 {
 		return known{}, false // nothing that dispatch has written
 	}
 	return endOf(&row)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,11 @@ import (
 // journal is what a dispatch that is gone, and Redis with it, has left of an attempt.
 func (r *rig) journal(rel *event.Release, rec dispatch.Record) {
 	r.tb.Helper()
+	r.journalAt(time.Now(), rel, rec)
+}
+
+func (r *rig) journalAt(at time.Time, rel *event.Release, rec dispatch.Record) {
+	r.tb.Helper()
 	value, err := event.Encode(struct {
 		Release string `json:"release_id"`
 		Device  string `json:"device_id"`
@@ -32,8 +38,13 @@ func (r *rig) journal(rel *event.Release, rec dispatch.Record) {
 	}{rel.ReleaseID, rel.Targets[0].DeviceID, rec})
 	require.NoError(r.tb, err)
 	require.NoError(r.tb, r.kafka.Publish(r.tb.Context(), []stream.Record{{
-		Topic: topic.Attempts.Name, Key: []byte(event.Key(rel.AppID, rel.UserID)), Value: value,
+		Topic: topic.Attempts.Name, Key: []byte(event.Key(rel.AppID, rel.UserID)), Value: value, Time: at,
 	}}))
+}
+
+// sendKey is where Redis has the records of a release.
+func sendKey(rel *event.Release) string {
+	return state.Tag(state.Bucket(event.Key(rel.AppID, rel.UserID))) + ":send:" + rel.ReleaseID
 }
 
 // knows makes Redis know of an attempt.
@@ -41,10 +52,7 @@ func (r *rig) knows(rel *event.Release, rec dispatch.Record) {
 	r.tb.Helper()
 	text, err := event.Encode(rec)
 	require.NoError(r.tb, err)
-	key := state.Tag(state.Bucket(event.Key(rel.AppID, rel.UserID))) + ":send:" + rel.ReleaseID
-	db := r.srv.Store(r.tb)
-	require.NoError(r.tb, db.HSet(r.tb.Context(), key, rel.Targets[0].DeviceID, text).Err())
-	require.NoError(r.tb, db.Expire(r.tb.Context(), key, time.Hour).Err())
+	require.NoError(r.tb, r.srv.Store(r.tb).HSet(r.tb.Context(), sendKey(rel), rel.Targets[0].DeviceID, text).Err())
 }
 
 // Dispatch died with attempts under way, and Redis has forgotten them.
@@ -59,7 +67,8 @@ func TestRedisAndDispatchLostAtOnce(t *testing.T) {
 			}
 			ago, soon := time.Now().Add(-time.Second).UTC(), time.Now().Add(time.Second).UTC()
 			intent, waiting := dispatch.Record{Phase: dispatch.Intent, Attempt: 1, At: ago}, dispatch.Record{Phase: dispatch.Waiting, Attempt: 1, At: ago}
-			dropped, resent, refused, still, answered := at("drop"), at("resend"), at("drop"), at("drop"), at("drop")
+			dropped, resent, refused, still := at("drop"), at("resend"), at("drop"), at("drop")
+			answered, unasked := at("drop"), at("drop") // as Redis knows, and the journal does not
 			r.journal(dropped, intent)
 			r.journal(resent, intent)
 			r.journal(refused, intent)
@@ -67,25 +76,34 @@ func TestRedisAndDispatchLostAtOnce(t *testing.T) {
 			r.journal(still, waiting) // told late
 			r.journal(still, dispatch.Record{Phase: dispatch.Intent, Attempt: 2, At: soon})
 			r.journal(still, intent)
-			r.journal(answered, intent) // and Redis has the answer, which the journal has not
+			r.journal(answered, intent)
 			r.knows(answered, waiting)
+			r.journal(unasked, intent)
+			r.knows(unasked, intent.Back(ago))
 			require.NoError(t, r.kafka.Publish(t.Context(), []stream.Record{
 				{Topic: topic.Attempts.Name, Key: []byte("demo|u"), Value: []byte("{no record")},
 			}))
-			r.publish(dropped, resent, refused, still, answered)
+			r.publish(dropped, resent, refused, still, answered, unasked)
 			r.start()
-			r.until("finals", func() bool { return len(r.finals()) == 5 })
+			r.until("finals", func() bool { return len(r.finals()) == 6 })
 			f := r.finals()
 			for _, c := range []struct {
 				rel     *event.Release
 				status  string
 				attempt int
-			}{{dropped, event.ResultUnknown, 1}, {resent, event.ResultSent, 2}, {refused, event.ResultSent, 2}, {still, event.ResultUnknown, 2}, {answered, event.ResultSent, 2}} {
+			}{
+				{dropped, event.ResultUnknown, 1},
+				{resent, event.ResultSent, 2},
+				{refused, event.ResultSent, 2},
+				{still, event.ResultUnknown, 2},
+				{answered, event.ResultSent, 2},
+				{unasked, event.ResultSent, 1},
+			} {
 				got := f[c.rel.Message.MessageID]
 				require.Equal(t, c.status, got.Status)
 				require.Equal(t, c.attempt, got.Attempt)
 			}
-			require.Equal(t, 3, r.b.Accepted(""))
+			require.Equal(t, 4, r.b.Accepted(""))
 			require.False(t, f[still.Message.MessageID].At.Before(soon), "not before its time was over")
 		})
 	}
@@ -135,8 +153,12 @@ func TestAnAttemptThatARebuildForestalledIsNoDoubt(t *testing.T) {
 		})
 	}()
 	var forget, rebuild sync.Once
+	var back atomic.Bool
 	r.hook = &scripts{
 		before: func(args string) {
+			if strings.Contains(args, begun.ReleaseID) && strings.Contains(args, `"unasked"`) {
+				back.Store(true)
+			}
 			if !strings.Contains(args, ended.ReleaseID) || !strings.Contains(args, `"ended"`) || !isClosed(forgotten) {
 				return
 			}
@@ -165,6 +187,7 @@ func TestAnAttemptThatARebuildForestalledIsNoDoubt(t *testing.T) {
 	r.until("finals", func() bool { return len(r.finals()) == 3 })
 	require.Equal(t, event.ResultSent, r.finals()[begun.Message.MessageID].Status)
 	require.Equal(t, 3, r.b.Accepted(""))
+	require.True(t, back.Load(), "the next owner is told that nobody was asked")
 }
 
 func isClosed(c chan struct{}) bool {

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
@@ -23,7 +24,7 @@ func (o *owned) prepare(ctx context.Context) error {
 }
 
 // verify makes sure that Redis knows what has been sent: a mark that is missing or behind the commit says that it was
-// lost, or is an old copy.
+// lost, or is an old copy. A Redis that lost only its last moments may have the marks, which are raised now and then.
 func (o *owned) verify(ctx context.Context) error {
 	committed := o.wm.mark()
 	o.d.store.renew(o.buckets)
@@ -36,17 +37,56 @@ func (o *owned) verify(ctx context.Context) error {
 			return o.rebuild(ctx)
 		}
 	}
+	if err := o.restoreTail(ctx); err != nil {
+		return err
+	}
 	o.mark.Store(committed)
 	return nil
 }
 
-// rebuild restores the send records: what has ended from the outcomes that dispatch has published, what was begun and has
-// not from its journal.
+// restoreTail restores what was begun last, however long ago that was: Redis may have been away, and dispatch too. A Redis
+// that syncs its file every second loses two at the most; what was under way then may be written down until the attempt, the
+// wait for Redis and that for Kafka are over. It is done with each take-over, and so it reads no more than that.
+func (o *owned) restoreTail(ctx context.Context) error {
+	ranges, err := o.d.kafka.Offsets(ctx, topic.Attempts)
+	if err != nil {
+		return err
+	}
+	var last time.Time
+	if r := ranges[o.p.ID]; r.Low < r.High {
+		err = o.d.kafka.Read(ctx, topic.Attempts, o.p.ID, r.High-1, r.High, func(recs []stream.Record) error {
+			last = recs[0].Time
+			return nil
+		})
+	}
+	if err != nil || last.IsZero() {
+		return err
+	}
+	return o.restore(ctx, last.Add(-o.d.cfg.SendTimeout-settling-o.d.cfg.PublishTimeout-margin))
+}
+
+// rebuild restores the send records of the whole window.
 func (o *owned) rebuild(ctx context.Context) error {
-	begun := o.d.clock.Now()
 	o.life.Add(1)
 	o.d.store.renew(o.buckets)
-	n := 0
+	if err := o.restore(ctx, o.d.clock.Now().Add(-o.d.cfg.Window)); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	mark := o.wm.mark()
+	o.mu.Unlock()
+	if err := o.d.store.setMarks(ctx, o.buckets, mark); err != nil {
+		return err
+	}
+	o.mark.Store(mark)
+	return nil
+}
+
+// restore writes back what Redis does not know of the time since: what has ended from the outcomes that dispatch has
+// published, what was begun and has not from its journal.
+func (o *owned) restore(ctx context.Context, since time.Time) error {
+	begun := o.d.clock.Now()
+	read, written := 0, 0
 	for _, from := range []struct {
 		topic topic.Topic
 		read  func(*stream.Record) (known, bool)
@@ -55,7 +95,7 @@ func (o *owned) rebuild(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		starts, err := o.d.kafka.OffsetsAt(ctx, from.topic, begun.Add(-o.d.cfg.Window))
+		starts, err := o.d.kafka.OffsetsAt(ctx, from.topic, since)
 		if err != nil {
 			return err
 		}
@@ -66,21 +106,17 @@ func (o *owned) rebuild(ctx context.Context) error {
 					list = append(list, k)
 				}
 			}
-			n += len(list)
-			return o.d.store.restore(ctx, list, o.d.cfg.Window)
+			n, err := o.d.store.restore(ctx, list, o.d.cfg.Window)
+			read += len(list)
+			written += n
+			return err
 		})
 		if err != nil {
-			return fmt.Errorf("dispatch: rebuild send records from %s: %w", from.topic.Name, err)
+			return fmt.Errorf("dispatch: restore send records from %s: %w", from.topic.Name, err)
 		}
 	}
-	o.mu.Lock()
-	mark := o.wm.mark()
-	o.mu.Unlock()
-	if err := o.d.store.setMarks(ctx, o.buckets, mark); err != nil {
-		return err
-	}
-	o.mark.Store(mark)
-	o.d.log.Info().Int("partition", o.p.ID).Int("records", n).Dur("took_ms", o.d.clock.Since(begun)).Msg("send_records_rebuilt")
+	o.d.log.Info().Int("partition", o.p.ID).Time("since", since).Int("records", read).Int("restored", written).
+		Dur("took_ms", o.d.clock.Since(begun)).Msg("send_records_restored")
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/pipetest"
+	"github.com/kairos-push/kairos/pkg/state"
+	"github.com/kairos-push/kairos/services/dispatch"
 	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 )
 
@@ -32,6 +34,55 @@ func TestRedisWentBack(t *testing.T) {
 	r.publish(rel)
 	r.until("said again", func() bool { return len(r.facts()) > said })
 	require.Equal(t, 1, r.b.Accepted(""))
+}
+
+// The same power cut takes dispatch, too, and both are back hours later.
+func TestRedisWentBackWhileDispatchWasAway(t *testing.T) {
+	t.Parallel()
+	for _, backend := range backends {
+		t.Run(string(backend), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, backend)
+			db := r.srv.Store(t)
+			for b := range state.Buckets {
+				require.NoError(t, db.Set(t.Context(), state.Tag(b)+":send-mark", 0, 0).Err())
+			}
+			sent := r.release(sandbox.APNs, nil)
+			stop := r.start()
+			r.publish(sent)
+			r.until("final", func() bool { return len(r.finals()) == 1 && len(r.ids(event.OutcomeSent)) == 1 })
+			stop()
+			keys := []string{sendKey(sent)}
+			require.Equal(t, int64(1), db.Exists(t.Context(), keys...).Val())
+			require.NoError(t, db.Del(t.Context(), keys...).Err())
+
+			long := time.Now().Add(-3 * time.Hour).UTC()
+			// Of two other people, in a partition where nothing has been tried since.
+			begun := r.release(sandbox.APNs, func(rel *event.Release) { elsewhere(rel, sent); rel.Message.OnAmbiguous = "drop" })
+			waits := r.release(sandbox.APNs, func(rel *event.Release) { rel.UserID, rel.Message.UserID = begun.UserID, begun.UserID })
+			r.journalAt(long, begun, dispatch.Record{Phase: dispatch.Intent, Attempt: 1, At: long})
+			r.knows(waits, dispatch.Record{Phase: dispatch.Waiting, Attempt: 1, At: long})
+			require.NoError(t, db.Expire(t.Context(), sendKey(waits), 72*time.Hour).Err())
+			r.journalAt(long, waits, dispatch.Record{Phase: dispatch.Waiting, Attempt: 2, At: long})
+
+			said := len(r.facts())
+			r.start()
+			r.publish(sent, begun)
+			r.until("said again, and said", func() bool { return len(r.facts()) == said+2 })
+			require.Equal(t, event.ResultUnknown, r.finals()[begun.Message.MessageID].Status)
+			require.Equal(t, 1, r.b.Accepted(""))
+			require.Contains(t, db.HGet(t.Context(), sendKey(waits), "d1").Val(), `"attempt":2`)
+			require.Greater(t, db.TTL(t.Context(), sendKey(waits)).Val(), 48*time.Hour, "a record lives as long as it did")
+		})
+	}
+}
+
+// elsewhere gives a release to somebody in another partition.
+func elsewhere(rel, than *event.Release) {
+	for state.Partition(event.Key(rel.AppID, rel.UserID), 4) == state.Partition(event.Key(than.AppID, than.UserID), 4) {
+		rel.UserID += "x"
+	}
+	rel.Message.UserID = rel.UserID
 }
 
 // A Redis that is away when a partition is taken over is waited for.

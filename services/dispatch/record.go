@@ -31,6 +31,9 @@ type Record struct {
 	Phase   Phase     `json:"phase"`
 	Attempt int       `json:"attempt,omitzero"`
 	At      time.Time `json:"at,omitzero"`
+	// Unasked is, of a wait after an intent that was given back, that intent's At in Unix milliseconds: it may be in the
+	// journal, and nobody was asked under it.
+	Unasked int64 `json:"unasked,omitzero"`
 	// End is set when the push has ended: what to say, again if need be.
 	End *End `json:"end,omitzero"`
 }
@@ -78,8 +81,25 @@ func (r Record) Take(now, until time.Time, resend bool) (Record, Claim) {
 	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until}, Go
 }
 
+// Knows says that what a log tells is nothing new: an end is the last word, and a wait is the answer to the intent of its
+// attempt, or says that nobody was asked under it.
+func (r Record) Knows(told Record) bool {
+	switch {
+	case r.Phase == Ended, r.Attempt > told.Attempt:
+		return true
+	case r.Phase == Waiting && told.Phase == Intent:
+		return r.Attempt == told.Attempt || told.At.UnixMilli() <= r.Unasked
+	}
+	return r == told
+}
+
 // Wait is the record of a push that is tried again at a time.
 func (r Record) Wait(at time.Time) Record { return Record{Phase: Waiting, Attempt: r.Attempt, At: at} }
+
+// Back is the record to write in the place of an intent that nobody was asked under.
+func (r Record) Back(at time.Time) Record {
+	return Record{Phase: Waiting, Attempt: r.Attempt - 1, At: at, Unasked: r.At.UnixMilli()}
+}
 
 // Finish is the record of a push that has ended.
 func (r Record) Finish(e End) Record { return Record{Phase: Ended, Attempt: r.Attempt, End: &e} }

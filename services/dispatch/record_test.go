@@ -121,12 +121,45 @@ func TestCrashPoints(t *testing.T) {
 	})
 }
 
+func TestKnows(t *testing.T) {
+	t.Parallel()
+	at := func(n int, d time.Duration) Record { return Record{Phase: Intent, Attempt: n, At: t0.Add(d)} }
+	end := at(1, 0).Finish(End{Type: event.OutcomeSent, At: t0})
+	for _, c := range []struct {
+		is, told Record
+		want     bool
+	}{
+		{Record{}, at(1, 0), false},
+		{Record{}, at(0, 0).Finish(End{Type: event.OutcomeExpired, At: t0}), false},
+		{at(1, 0), at(1, 0), true},
+		{at(1, 0), at(1, time.Second), false}, // begun anew
+		{at(1, 0), at(1, 0).Wait(t0), false},
+		{at(1, 0), at(2, 0), false},
+		{at(2, 0), at(1, 0), true},
+		{at(2, 0), at(1, 0).Wait(t0), true},
+		{at(1, 0), end, false},
+		{at(2, 0), end, true}, // cannot be: nobody tries what has ended
+		{at(1, 0).Wait(t0), at(1, 0), true},
+		{at(1, 0).Wait(t0), at(1, 0).Wait(t0.Add(time.Second)), false},
+		{at(1, 0).Wait(t0), at(2, 0), false},
+		{at(1, 0).Wait(t0), end, false},
+		{at(2, 0).Back(t0), at(2, 0), true},
+		{at(2, time.Minute).Back(t0), at(2, 0), true}, // given back before, too
+		{at(2, 0).Back(t0), at(2, time.Minute), false},
+		{end, at(2, 0), true},
+		{end, end, true},
+	} {
+		require.Equal(t, c.want, c.is.Knows(c.told), "%+v %+v", c.is, c.told)
+	}
+}
+
 func TestRecordsSurviveTheirCodec(t *testing.T) {
 	t.Parallel()
 	for _, r := range []Record{
 		{},
 		{Phase: Intent, Attempt: 1, At: t0},
 		{Phase: Waiting, Attempt: 3, At: t0.Add(time.Nanosecond)},
+		Record{Phase: Intent, Attempt: 1, At: t0}.Back(t0.Add(time.Second)),
 		Record{Phase: Intent, Attempt: 2}.Finish(End{Type: event.OutcomeSent, Status: event.ResultSent, ProviderID: "x", At: t0}),
 	} {
 		s, err := r.encode()

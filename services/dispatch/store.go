@@ -11,19 +11,18 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/state"
 )
 
 var (
 	//go:embed swap.lua
 	swapSource string
-	//go:embed restore.lua
-	restoreSource string
 
-	swapScript    = redis.NewScript(swapSource)
-	restoreScript = redis.NewScript(restoreSource)
+	swapScript = redis.NewScript(swapSource)
 )
+
+// trip is how many commands go to Redis at once.
+const trip = 256
 
 // errLost says that Redis has forgotten, or went back to, what it knew of a bucket.
 var errLost = errors.New("dispatch: the send records of a bucket are lost")
@@ -41,7 +40,7 @@ type store struct {
 }
 
 func newStore(rdb redis.UniversalClient) *store {
-	return &store{rdb: rdb, swaps: newBatch(256, func(ctx context.Context, calls []state.Call) ([]*redis.Cmd, error) {
+	return &store{rdb: rdb, swaps: newBatch(trip, func(ctx context.Context, calls []state.Call) ([]*redis.Cmd, error) {
 		return state.Run(ctx, rdb, swapScript, calls)
 	})}
 }
@@ -66,20 +65,12 @@ type place struct {
 // go-redis repeats a command whose reply was lost: then the record there is the new one, and that is as good as ok,
 // because no two callers write the same (an intent carries its owner's deadline; an end, its time).
 func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int64) (Record, bool, error) {
-	old, err1 := seen.encode()
-	text, err2 := next.encode()
-	if err := errors.Join(err1, err2); err != nil {
+	call, text, err := s.swapCall(at, seen, next, mark)
+	if err != nil {
 		return seen, false, err
 	}
-	least := ""
-	if mark >= 0 {
-		least = strconv.FormatInt(mark, 10)
-	}
 	var v []string
-	cmd, err := s.swaps.do(ctx, state.Call{
-		Keys: []string{sendKey(at.bucket, at.release), markKey(at.bucket), writesKey(at.bucket)},
-		Args: []any{at.device, old, text, at.lifetime.Milliseconds(), least, s.writes[at.bucket].Load()},
-	})
+	cmd, err := s.swaps.do(ctx, call)
 	if err == nil {
 		v, err = cmd.StringSlice()
 	}
@@ -103,6 +94,20 @@ func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int6
 	default:
 		return seen, false, fmt.Errorf("dispatch: swap.lua answered %q", v)
 	}
+}
+
+// swapCall is a run of swap.lua, and the text of the record to write.
+func (s *store) swapCall(at place, seen, next Record, mark int64) (state.Call, string, error) {
+	old, err1 := seen.encode()
+	text, err2 := next.encode()
+	least := ""
+	if mark >= 0 {
+		least = strconv.FormatInt(mark, 10)
+	}
+	return state.Call{
+		Keys: []string{sendKey(at.bucket, at.release), markKey(at.bucket), writesKey(at.bucket)},
+		Args: []any{at.device, old, text, at.lifetime.Milliseconds(), least, s.writes[at.bucket].Load()},
+	}, text, errors.Join(err1, err2)
 }
 
 // wrote remembers how many records a bucket has.
@@ -184,50 +189,4 @@ func (s *store) raiseMarks(ctx context.Context, buckets []int, last, mark int64)
 		}
 	}
 	return nil
-}
-
-// known is a record that the log tells of.
-type known struct {
-	place
-	rec Record
-}
-
-// restore writes records back that the log tells of and Redis does not know, for a lifetime at the least.
-func (s *store) restore(ctx context.Context, list []known, lifetime time.Duration) error {
-	calls := make([]state.Call, len(list))
-	for i, k := range list {
-		text, err := k.rec.encode()
-		if err != nil {
-			return err
-		}
-		calls[i] = state.Call{Keys: []string{sendKey(k.bucket, k.release)}, Args: []any{k.device, text, k.rec.Attempt, string(k.rec.Phase), lifetime.Milliseconds()}}
-	}
-	if _, err := state.Run(ctx, s.rdb, restoreScript, calls); err != nil {
-		return fmt.Errorf("dispatch: restore send records: %w", err)
-	}
-	return nil
-}
-
-// endOf reads, from a row of the outcomes topic, what dispatch once came to.
-func endOf(o *event.Outcome) (known, bool) {
-	k := known{place: place{
-		bucket:  state.Bucket(event.Key(o.AppID, o.UserID)),
-		release: event.ReleaseID(o.AppID, o.UserID, o.MessageID, o.Revision),
-		device:  o.DeviceID,
-	}}
-	end := End{Type: o.Type, Reason: o.Reason, ProviderID: o.ProviderMessageID, At: o.OccurredAt}
-	switch o.Type {
-	case event.OutcomeSent:
-		end.Status = event.ResultSent
-	case event.OutcomeProviderRejected:
-		end.Status = event.ResultFailed
-	case event.OutcomeUnknown:
-		end.Status, k.device = event.ResultUnknown, everyDevice
-	case event.OutcomeFailed, event.OutcomeExpired, event.OutcomeSuperseded:
-		end.Status, k.device = event.ResultFailed, everyDevice
-	default:
-		return k, false
-	}
-	k.rec = Record{Phase: Ended, Attempt: o.Attempt, End: &end}
-	return k, k.device != ""
 }

@@ -112,7 +112,7 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		if err := d.begin(ctx, t, next, life); err != nil {
 			d.metrics.stuck.Inc()
 			t.unsure = next // a rebuild may have read it in the journal, and write it back
-			d.again(ctx, t, next, Record{Attempt: next.Attempt - 1}.Wait(d.clock.Now().Add(storeWait)), t.last)
+			d.again(ctx, t, next, next.Back(d.clock.Now().Add(storeWait)), t.last)
 			return
 		}
 		d.ask(ctx, t, c, next)
