@@ -109,8 +109,11 @@ func TestRedisAndDispatchLostAtOnce(t *testing.T) {
 	}
 }
 
-// scripts watches the scripts that Redis runs.
-type scripts struct{ before, after func(args string) }
+// scripts watches the scripts that Redis runs, or has them fail.
+type scripts struct {
+	before func(args string) error
+	after  func(args string)
+}
 
 func (s *scripts) DialHook(next redis.DialHook) redis.DialHook          { return next }
 func (s *scripts) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
@@ -121,7 +124,12 @@ func (s *scripts) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 		for _, c := range cmds {
 			args += fmt.Sprintln(c.Args()...)
 		}
-		s.before(args)
+		if err := s.before(args); err != nil {
+			for _, c := range cmds {
+				c.SetErr(err)
+			}
+			return err
+		}
 		err := next(ctx, cmds)
 		s.after(args)
 		return err
@@ -155,17 +163,18 @@ func TestAnAttemptThatARebuildForestalledIsNoDoubt(t *testing.T) {
 	var forget, rebuild sync.Once
 	var back atomic.Bool
 	r.hook = &scripts{
-		before: func(args string) {
+		before: func(args string) error {
 			if strings.Contains(args, begun.ReleaseID) && strings.Contains(args, `"unasked"`) {
 				back.Store(true)
 			}
 			if !strings.Contains(args, ended.ReleaseID) || !strings.Contains(args, `"ended"`) || !isClosed(forgotten) {
-				return
+				return nil
 			}
 			rebuild.Do(func() { // it has read the outcomes, and goes on to the journal when the intent is there
 				close(rebuilding)
 				<-journaled
 			})
+			return nil
 		},
 		after: func(args string) {
 			if !strings.Contains(args, begun.ReleaseID) || !strings.Contains(args, `"intent"`) {

@@ -27,7 +27,8 @@ type owned struct {
 	buckets []int
 	mark    atomic.Int64 // as last written to Redis
 
-	rebuilding atomic.Bool
+	rebuilding atomic.Bool   // from when a loss is noticed until all is back
+	lost       chan struct{} // a rebuild is to begin
 	life       atomic.Int64  // rises when a rebuild begins
 	more       chan struct{} // there is a backlog
 
@@ -53,7 +54,8 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 		return err
 	}
 	o := &owned{
-		d: d, p: p, byID: map[string]*live{}, shown: map[string][]*live{}, order: order{}, idle: make(chan struct{}), more: make(chan struct{}, 1),
+		d: d, p: p, lost: make(chan struct{}, 1), more: make(chan struct{}, 1), idle: make(chan struct{}),
+		byID: map[string]*live{}, shown: map[string][]*live{}, order: order{},
 		wm: newWatermark(max(p.Committed(), 0)), behind: -1, apps: map[string]bool{}, taken: map[int64]bool{},
 	}
 	for b := p.ID; b < state.Buckets; b += parts {
@@ -62,12 +64,12 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 	own, cancel := context.WithCancel(ctx)
 	o.ctx = own
 	defer cancel()
-	if err := o.prepare(own); err != nil {
+	if err := o.insist(own, o.verify); err != nil {
 		return err
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context) error{o.commitLoop, o.backlogLoop} {
+	for _, run := range []func(context.Context) error{o.commitLoop, o.backlogLoop, o.rebuildLoop} {
 		wg.Go(func() {
 			if err := run(own); err != nil && own.Err() == nil {
 				failed <- err

@@ -9,10 +9,10 @@ import (
 	"github.com/kairos-push/kairos/pkg/topic"
 )
 
-// prepare verifies, for as long as Redis or Kafka do not answer: that is no reason to end the service.
-func (o *owned) prepare(ctx context.Context) error {
+// insist does it again for as long as Redis or Kafka do not answer: that is no reason to end the service.
+func (o *owned) insist(ctx context.Context, do func(context.Context) error) error {
 	for {
-		err := o.verify(ctx)
+		err := do(ctx)
 		if err == nil {
 			return nil
 		}
@@ -120,19 +120,25 @@ func (o *owned) restore(ctx context.Context, since time.Time) error {
 	return nil
 }
 
-// lose begins a rebuild, unless one is going on.
+// lose has the records rebuilt. Until that is done nothing of the partition is tried: the marks may be there, and so Redis
+// would not refuse.
 func (o *owned) lose() {
-	if !o.rebuilding.CompareAndSwap(false, true) {
-		return
+	if o.rebuilding.CompareAndSwap(false, true) {
+		o.lost <- struct{}{}
 	}
-	if !o.enter() {
-		return
-	}
-	go func() {
-		defer o.leave()
-		defer o.rebuilding.Store(false)
-		if err := o.rebuild(o.ctx); err != nil && o.ctx.Err() == nil {
-			o.d.log.Error().Err(err).Int("partition", o.p.ID).Msg("rebuild_failed")
+}
+
+// rebuildLoop rebuilds what was lost.
+func (o *owned) rebuildLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.lost:
 		}
-	}()
+		if err := o.insist(ctx, o.rebuild); err != nil {
+			return err
+		}
+		o.rebuilding.Store(false)
+	}
 }

@@ -1,7 +1,10 @@
 package dispatch_test
 
 import (
+	"errors"
 	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +37,43 @@ func TestRedisWentBack(t *testing.T) {
 	r.publish(rel)
 	r.until("said again", func() bool { return len(r.facts()) > said })
 	require.Equal(t, 1, r.b.Accepted(""))
+}
+
+// The records are lost and the first rebuild of them fails: it is made again, and nothing is sent before it is done.
+func TestARebuildThatFailsIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	db := r.srv.Store(t)
+	first := r.release(sandbox.APNs, nil)
+	second := r.release(sandbox.APNs, func(rel *event.Release) { // of somebody else in the same partition
+		for rel.UserID += "x"; state.Partition(event.Key("demo", rel.UserID), 4) != state.Partition(event.Key("demo", first.UserID), 4); {
+			rel.UserID += "x"
+		}
+		rel.Message.UserID = rel.UserID
+	})
+	var lost, failed atomic.Bool
+	r.hook = &scripts{after: func(string) {}, before: func(args string) error {
+		if lost.Load() && strings.Contains(args, first.ReleaseID) && strings.Contains(args, `"ended"`) && failed.CompareAndSwap(false, true) {
+			r.publish(second)
+			return errors.New("the rebuild fails")
+		}
+		return nil
+	}}
+	r.start()
+	r.publish(first, second)
+	r.until("finals", func() bool { return len(r.finals()) == 2 && len(r.ids(event.OutcomeSent)) == 2 })
+	r.done()
+	for _, rel := range []*event.Release{first, second} {
+		writes := state.Tag(state.Bucket(event.Key(rel.AppID, rel.UserID))) + ":send-writes"
+		require.NoError(t, db.Del(t.Context(), sendKey(rel)).Err())
+		require.NoError(t, db.Del(t.Context(), writes).Err())
+	}
+	lost.Store(true)
+	said := len(r.facts())
+	r.publish(first)
+	r.until("said again", func() bool { return len(r.facts()) == said+2 })
+	require.True(t, failed.Load())
+	require.Equal(t, 2, r.b.Accepted(""))
 }
 
 // The same power cut takes dispatch, too, and both are back hours later.

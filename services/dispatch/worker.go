@@ -80,10 +80,14 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 // attempt takes a task one step further.
 func (d *Dispatch) attempt(ctx context.Context, t *task) {
 	now := d.clock.Now()
+	life := t.rel.part.life.Load() // before it is asked whether a rebuild is going on: begin notices one that starts later
 	step := Before(t.target, t.push, t.rel.replaced.Load().(string), t.last, now)
 	switch {
 	case t.record.Phase == Ended:
 		d.say(ctx, t, t.record)
+		return
+	case t.rel.part.rebuilding.Load():
+		d.later.add(t, now.Add(storeWait))
 		return
 	case step.Ended():
 		d.close(ctx, t, step, now)
@@ -95,7 +99,6 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		d.wait(t, now.Add(t.spread(routeWait, now)))
 		return
 	}
-	life := t.rel.part.life.Load()
 	next, claim, err := d.claim(ctx, t, now, now.Add(d.cfg.SendTimeout+margin))
 	if err != nil {
 		d.stuck(ctx, t, err)
