@@ -202,7 +202,9 @@ func (d *Dispatch) retry(ctx context.Context, t *task, rec Record, at time.Time,
 // again replaces an intent by a wait.
 func (d *Dispatch) again(ctx context.Context, t *task, rec, next Record, why string) {
 	t.record, t.last = rec, why
-	is, _, err := d.store.swap(context.WithoutCancel(ctx), d.place(t), rec, next, -1)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
+	defer cancel()
+	is, _, err := d.store.swap(ctx, d.place(t), rec, next, -1)
 	if err != nil {
 		// The intent stays. Once its time is over it is in doubt, as it is for anybody who does not know the answer.
 		d.metrics.stuck.Inc()
