@@ -42,7 +42,7 @@ func (o *owned) backlogLoop(ctx context.Context) error {
 func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 	rel, err := readRelease(r)
 	if err == nil && LaneOf(&rel.Message) == Bulk && !o.wasTaken(rel.ReleaseID, r.Offset) {
-		if !o.d.windows[Bulk].wait(ctx, rel.AppID) {
+		if !o.d.windows[Bulk].wait(ctx, nil, rel.AppID) {
 			return context.Cause(ctx)
 		}
 		o.admit(ctx, r, rel, Bulk)

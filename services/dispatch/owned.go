@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -122,8 +123,8 @@ func (o *owned) take(ctx context.Context, r *stream.Record) error {
 	w := o.d.windows[lane]
 	if lane == Urgent {
 		if !o.known(rel.ReleaseID, r.Offset) {
-			if !w.wait(ctx, rel.AppID) {
-				return context.Cause(ctx)
+			if !w.wait(ctx, o.p.Stopping(), rel.AppID) {
+				return cmp.Or(context.Cause(ctx), stream.ErrStopping)
 			}
 			o.admit(ctx, r, rel, lane)
 		}

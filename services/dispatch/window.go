@@ -33,8 +33,8 @@ func (w *window) admit(app string) bool {
 	return true
 }
 
-// wait takes room as soon as there is some; false when ctx ends first.
-func (w *window) wait(ctx context.Context, app string) bool {
+// wait takes room as soon as there is some; false when ctx ends, or stopping is closed, first.
+func (w *window) wait(ctx context.Context, stopping <-chan struct{}, app string) bool {
 	for {
 		w.mu.Lock()
 		changed := w.changed
@@ -44,6 +44,8 @@ func (w *window) wait(ctx context.Context, app string) bool {
 		}
 		select {
 		case <-ctx.Done():
+			return false
+		case <-stopping:
 			return false
 		case <-changed:
 		}
