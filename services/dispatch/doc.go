@@ -16,6 +16,10 @@
 // message's on_ambiguous decides: drop (the default) ends as "unknown", resend tries again with the same apns-id and
 // collapse id. A crash after the answer was recorded publishes it once more, with the same ids.
 //
+// That time is by the clock of who wrote the intent. An owner whose clock is ahead of it by more than the margin (5 s) takes
+// an attempt that is under way for one in doubt: with resend it is made again, with drop it ends as "unknown" and is still
+// made once. So the processes' clocks have to be synchronised, as NTP does it.
+//
 // A record is replaced only by comparing it with what was seen, so two owners of a partition (one of them a zombie)
 // never both ask a provider about the same attempt. If Redis forgets (no mark in a bucket) or goes back (a mark behind
 // the commit), the records are rebuilt before anything is sent: what has ended from the outcomes, what was begun from
