@@ -2,6 +2,22 @@
 
 package dispatch_test
 
-import "github.com/kairos-push/kairos/pkg/pipetest"
+import (
+	"testing"
+
+	"github.com/kairos-push/kairos/pkg/pipetest"
+)
 
 func init() { backends = []pipetest.Backend{pipetest.Real, pipetest.RealCluster} }
+
+// TestReal is what goes through every backend; "make test-real" runs what is called so.
+func TestReal(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"every release ends once": TestEveryReleaseEndsOnce,
+		"lost":                    TestRedisLost,
+		"lost with dispatch":      TestRedisAndDispatchLostAtOnce,
+		"tail lost":               TestRedisWentBackWhileDispatchWasAway,
+	} {
+		t.Run(name, test)
+	}
+}
