@@ -97,7 +97,7 @@ type Decision struct {
 	PSeen             float64   `json:"p_seen"`
 	POpen             float64   `json:"p_open"`
 	Fatigue           float64   `json:"fatigue"`
-	Budget            float64   `json:"budget,omitzero"` // price of attention; score = f_value·f_relevance·p_seen·p_open − fatigue − budget
+	Budget            float64   `json:"budget,omitzero"` // price of attention and of dismissals to be expected; score = f_value·f_relevance·p_seen·p_open − fatigue − budget
 	DelayCost         float64   `json:"delay_cost"`
 	Gates             []string  `json:"gates,omitempty"` // what forbade a release now
 	RunnerUpMessageID string    `json:"runner_up_message_id,omitzero"`

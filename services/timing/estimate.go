@@ -18,6 +18,7 @@ type workspace struct {
 	shut    []span
 	answers [score.Dayparts]float64 // the person's own offsets of an open, by daypart
 	own     float64                 // and over the whole day
+	put     float64                 // share of their pushes that they put away
 	ready   bool
 }
 
@@ -65,9 +66,10 @@ const (
 	pseudoDaypart = 200
 )
 
-// answer computes how much more or less than all this person opens: over the day, and by daypart against that.
+// answer computes how much more or less than all this person opens: over the day, and by daypart against that. And what share of
+// their pushes they put away, shrunk to none: nobody is charged for what others do.
 func (ws *workspace) answer(t *turn) {
-	ws.own, ws.answers = 0, [score.Dayparts]float64{}
+	ws.own, ws.put, ws.answers = 0, 0, [score.Dayparts]float64{}
 	if !t.p.AllowsUserData() || t.p.Response.IsZero() {
 		return
 	}
@@ -80,6 +82,7 @@ func (ws *workspace) answer(t *turn) {
 		allSends += r.Sends[h]
 		allOpens += r.Opens[h]
 	}
+	ws.put = min(r.Dismissed, allSends) / (allSends + pseudoSends)
 	base := t.model.BaseRate() * meanSeen
 	ws.own = score.Shrunk(allOpens, allSends, base, pseudoSends)
 	mine := score.Shift(base, ws.own)
@@ -111,6 +114,7 @@ const (
 	fOpensDaypart
 	fOpensCategory
 	fOpensMessage
+	fDismissalsUser
 	fMomentsPerHour
 	extras
 )
@@ -118,7 +122,7 @@ const (
 var extraNames = [extras]string{
 	"value", "relevance", "hours_held", "hours_left", "fatigue_user", "fatigue_category",
 	score.PressureUser.String(), score.PressureCategory.String(),
-	"opens_user", "opens_daypart", "opens_category", "opens_message", "moments_per_hour",
+	"opens_user", "opens_daypart", "opens_category", "opens_message", "dismissals_user", "moments_per_hour",
 }
 
 // worth ranks the messages of a person: the best that can be done with each.
@@ -187,6 +191,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	e.extra[fOpensUser], e.extra[fOpensDaypart] = ws.own, ws.answers[p.part[0]]
 	e.extra[fOpensCategory] = t.categoryAnswers(ws, m.Category)
 	e.extra[fOpensMessage] = t.model.MessageOffset(m, channel(a), t.p.Cohort)
+	e.extra[fDismissalsUser] = ws.put
 	e.extra[fMomentsPerHour] = p.rate[0] * 3600
 	return e
 }
@@ -201,7 +206,7 @@ func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
 	rules := t.policy.For(m.Category)
 	q := terms{
 		value:     1,
-		budget:    t.policy.Budget,
+		budget:    t.policy.Budget + t.policy.Dismissal*ws.put,
 		threshold: h.Draw.Threshold,
 		end:       a.end.Sub(t.now).Seconds(),
 		drop:      m.AtDeadline == event.AtDeadlineDrop,

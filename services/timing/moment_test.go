@@ -112,6 +112,30 @@ func TestPushesOfLateLowerTheChanceOfAnOpenUntilTheyLeak(t *testing.T) {
 	require.NotContains(t, fresh.Features, "pressure_user")
 }
 
+// Of 40 pushes of late the person put 12 away: the next one costs 12 of 60 dismissals, 20 pseudo-sends counted.
+func TestDismissalsCost(t *testing.T) {
+	t.Parallel()
+	decide := func(dismissed int, rules string) event.Decision {
+		s := tell(t, rules).weeks("2026-05-11 12:00")
+		s.at("2026-05-11 12:00", signal("unlocked"))
+		for h := range 40 {
+			s.profile.Response.Sent(s.now.Add(-time.Duration(h)*time.Hour), s.loc)
+		}
+		for range dismissed {
+			s.profile.Response.Dismiss(s.now)
+		}
+		s.at("12:02:30", message("m"))
+		return s.last("m")
+	}
+	never, often := decide(0, ""), decide(12, "")
+	require.InDelta(t, 0.2, often.Features["dismissals_user"], 2e-3)
+	require.InDelta(t, 0.01*often.Features["dismissals_user"], often.Budget, 1e-6)
+	require.InDelta(t, never.Score-often.Budget, often.Score, 1e-12)
+	require.Zero(t, never.Budget)
+	require.InDelta(t, 0.5*often.Features["dismissals_user"]+0.1, decide(12, "dismissal: 0.5\nbudget: 0.1").Budget, 1e-5)
+	require.Zero(t, decide(12, "dismissal: 0").Budget)
+}
+
 func TestIgnoredAtTheEndOfTheWindow(t *testing.T) {
 	t.Parallel()
 	s := tell(t, "attribution_window: 2h")

@@ -77,6 +77,10 @@ type Policy struct {
 	Fatigue Fatigue `yaml:"fatigue"`
 	// Budget is the price of a person's attention: what a release must be worth before it counts as worth anything.
 	Budget float64 `yaml:"budget"`
+	// Dismissal is the price of a push that is put away, or that makes the person switch pushes off, in the unit of a message's
+	// value. A release costs as much of it as the share of their pushes of late that ended so. That 100 of them outweigh an
+	// open (0.01) is an assumption.
+	Dismissal float64 `yaml:"dismissal"`
 	// ActiveElsewhere is how long a sign of life on a device that cannot get the push holds the others back; 0: never.
 	ActiveElsewhere event.Duration `yaml:"active_elsewhere"`
 	// DNDFor and ForegroundFor are how long do-not-disturb and the app's foreground count without a newer signal: a silent
@@ -104,6 +108,7 @@ func Default() Policy {
 		Name:              "default",
 		MinimumGap:        event.Duration(time.Minute),
 		Fatigue:           Fatigue{HalfLife: event.Duration(24 * time.Hour), User: 0.002, Category: 0.004},
+		Dismissal:         0.01,
 		ActiveElsewhere:   event.Duration(5 * time.Minute),
 		DNDFor:            event.Duration(12 * time.Hour),
 		ForegroundFor:     event.Duration(30 * time.Minute),
@@ -223,6 +228,7 @@ func (p *Policy) Validate() error {
 	c.amount("fatigue.user", p.Fatigue.User)
 	c.amount("fatigue.category", p.Fatigue.Category)
 	c.amount("budget", p.Budget)
+	c.amount("dismissal", p.Dismissal)
 	c.span("active_elsewhere", p.ActiveElsewhere, 0, 24*time.Hour)
 	c.span("dnd_for", p.DNDFor, time.Minute, 7*24*time.Hour)
 	c.span("foreground_for", p.ForegroundFor, time.Minute, 7*24*time.Hour)
