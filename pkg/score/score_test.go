@@ -211,6 +211,24 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// Not parallel: AllocsPerRun counts those of all goroutines.
+func TestAScoreAllocatesNothing(t *testing.T) {
+	m := Default()
+	m.Hashed = make([]float32, 1<<HashBits)
+	c := Unobserved()
+	c.InUse, c.Unlocks10m, c.Unlocks1h, c.States[IsCharging] = 45, 2, 5, 100
+	msg := &event.Message{Category: "news", CampaignID: "spring", Priority: event.Promotional}
+	var x Vector
+	var u Moment
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		c.Prepare()
+		c.At(30, 1.1, &x)
+		odds := m.Lift(&x) * math.Exp(m.MessageOffset(msg, event.ChannelFCM, "students")+m.Tired(1, 2))
+		u = Moment{Value: 1, Relevance: 1, PSeen: m.PSeen(&x, m.CohortOffset("students", 7)), POpen: Opens(odds)}
+	}))
+	require.Positive(t, u.Utility())
+}
+
 func BenchmarkScore(b *testing.B) {
 	m := Default()
 	c := Unobserved()

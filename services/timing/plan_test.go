@@ -312,6 +312,22 @@ func TestTheCurveKnowsOfTheSittingInProgress(t *testing.T) {
 	require.InDelta(t, ws.path.sitting.seen[4], day[4].PSeen, 1e-9, "and goes on with it")
 }
 
+// Not parallel: AllocsPerRun counts those of all goroutines.
+func TestAPlanAllocatesNothing(t *testing.T) {
+	e := NewEngine(policy.Default())
+	m := score.Default()
+	m.Version, m.Hashed = "learned", make([]float32, 1<<score.HashBits)
+	e.SetModel("", m, time.Unix(1, 0))
+	turn, ws, h, a := unlocked(t, e, 24*time.Hour)
+	require.Zero(t, testing.AllocsPerRun(20, func() {
+		ws.reset()
+		ws.prepare(turn)
+	}), "path")
+	q := turn.terms(ws, h, a)
+	q.shut = []span{{12 * 3600, 20 * 3600}}
+	require.Zero(t, testing.AllocsPerRun(20, func() { ws.solver.solve(&ws.path, &ws.moments, &q) }), "solve")
+}
+
 func BenchmarkSolve24h(b *testing.B) {
 	turn, ws, h, a := unlocked(b, NewEngine(policy.Default()), 24*time.Hour)
 	ws.prepare(turn)

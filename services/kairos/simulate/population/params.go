@@ -63,7 +63,8 @@ type Params struct {
 
 // Default is the world that `kairos simulate` shows. Sources: [log] two phone logs of 168 and 34 days; [esm] 4,298
 // times from a prompt to its answer; [nst] "Not So Timely", the study of pushes sent at the moment of screen-on;
-// [asm] an assumption, for want of a public figure. TestMarginals holds the results to the figures in quotes.
+// [asm] an assumption, for want of a public figure. marginals_test.go holds the results to the figures in
+// quotes: TestUseOfThePhone, TestAnswersToPrompts, TestEffectOfAPush, TestOptOutsGrowWithFatigue.
 var Default = Params{
 	SessionsPerDay: LogNormal{Median: 96, Sigma: 0.55, Min: 10, Max: 211}, // [log] "median 96, 10 to 211"
 	GapScale:       20 * time.Minute,                                      // [log] "again within 5 min 0.54, after 10 min idle 0.31, after 40 min 0.14"
