@@ -75,8 +75,15 @@ func (c *Console) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	// Event streams end first: a server that stops waits for its requests.
 	context.AfterFunc(ctx, func() { close(c.done) })
-	g.Go(func() error { return follow(ctx, c, topic.Outcomes, (*view).outcome) })
-	g.Go(func() error { return follow(ctx, c, topic.Decisions, (*view).decision) })
+	begins := ledger.Begins{}
+	g.Go(func() error {
+		return follow(ctx, c, topic.Outcomes, func(v *view, o *event.Outcome, r *stream.Record) {
+			v.outcome(o, begins.Of(r.Partition, r.Offset, r.Time))
+		})
+	})
+	g.Go(func() error {
+		return follow(ctx, c, topic.Decisions, func(v *view, d *event.Decision, _ *stream.Record) { v.decision(d) })
+	})
 	g.Go(func() error { return c.forget(ctx) })
 	if c.cfg.Listen != "" {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.cfg.Listen)
@@ -94,11 +101,11 @@ func (c *Console) Run(ctx context.Context) error {
 
 // follow folds every row of t into the view. A row that does not decode is somebody else's fault and cannot be put
 // aside by a reader; it is counted.
-func follow[T any](ctx context.Context, c *Console, t topic.Topic, apply func(*view, *T)) error {
+func follow[T any](ctx context.Context, c *Console, t topic.Topic, apply func(*view, *T, *stream.Record)) error {
 	return c.deps.Kafka.Tail(ctx, t, stream.Start, func(rec stream.Record) error {
 		row := new(T)
 		if event.Decode(rec.Value, row) == nil {
-			c.change(func(v *view) { apply(v, row) })
+			c.change(func(v *view) { apply(v, row, &rec) })
 		} else {
 			c.metrics.bad.WithLabelValues(t.Name).Inc()
 		}
@@ -154,7 +161,7 @@ func newMetrics(reg prometheus.Registerer, total func() ledger.Row) *metrics {
 	}
 	reg.MustRegister(m.bad, &book{
 		total: total, messages: prometheus.NewDesc("kairos_ledger_messages",
-			"Messages by where they stand: accepted, held, or how they ended. accepted = the sum of the others.", []string{"state"}, nil),
+			"Messages of all apps by where they stand: accepted, held, or how they ended. accepted = the sum of the others. By app and campaign: kairos ledger.", []string{"state"}, nil),
 		faults: prometheus.NewDesc("kairos_ledger_faults", "Messages that break the conservation law.", []string{"fault"}, nil),
 	})
 	return m

@@ -29,7 +29,7 @@ func newConsole(t *testing.T) (*Console, *prometheus.Registry) {
 
 func (c *Console) add(message string, types ...string) {
 	for _, typ := range types {
-		c.change(func(v *view) { v.outcome(outcome(message, typ, 0)) })
+		c.change(func(v *view) { v.outcome(outcome(message, typ, 0), whole) })
 	}
 }
 
@@ -144,7 +144,7 @@ func TestEventsSendASnapshotThenChanges(t *testing.T) {
 	// A burst beyond what one update carries is a new snapshot, so that the page never shows what is over.
 	c.change(func(v *view) {
 		for i := range updateRows + 50 {
-			v.outcome(outcome(fmt.Sprint("burst", i), "accepted", 0))
+			v.outcome(outcome(fmt.Sprint("burst", i), "accepted", 0), whole)
 		}
 	})
 	u = s.next(t)

@@ -83,12 +83,12 @@ func newView(limit int) *view {
 	return &view{limit: limit, byKey: map[key]*entry{}, byID: map[key]*entry{}, changed: list.New(), book: ledger.New()}
 }
 
-// outcome takes in a row of the outcomes topic.
-func (v *view) outcome(o *event.Outcome) {
+// outcome takes in a row of the outcomes topic, of which the row's partition begins at begins.
+func (v *view) outcome(o *event.Outcome, begins time.Time) {
 	if o.MessageID == "" {
 		return
 	}
-	v.book.Add(o)
+	v.book.Add(o, begins)
 	e, fresh := v.touch(key{o.AppID, o.UserID, o.MessageID}, o.OutcomeID)
 	if !fresh {
 		return

@@ -13,6 +13,9 @@ import (
 
 var t0 = time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
 
+// whole is the begin of a log of which nothing is missing.
+var whole time.Time
+
 func outcome(message, typ string, after time.Duration) *event.Outcome {
 	return &event.Outcome{
 		OutcomeID: message + typ, AppID: "demo", UserID: "u1", MessageID: message, CampaignID: "spring",
@@ -31,8 +34,8 @@ func decision(message, action string, after time.Duration) *event.Decision {
 func TestViewFollowsALife(t *testing.T) {
 	t.Parallel()
 	v := newView(10)
-	v.outcome(outcome("m", "accepted", 0))
-	v.outcome(outcome("m", "held", time.Second))
+	v.outcome(outcome("m", "accepted", 0), whole)
+	v.outcome(outcome("m", "held", time.Second), whole)
 	v.decision(decision("m", "hold", time.Second))
 
 	d, ok := v.lookup("demo", "", "m")
@@ -43,10 +46,10 @@ func TestViewFollowsALife(t *testing.T) {
 	require.Equal(t, []string{"quiet_hours"}, d.Gates)
 	require.Equal(t, "later is better", d.Why)
 
-	v.outcome(outcome("m", "sent", time.Minute))
-	v.outcome(outcome("m", "opened", 2*time.Minute))
-	v.outcome(outcome("m", "delivered", 3*time.Minute)) // late: it says less
-	v.outcome(outcome("m", "sent", time.Minute))        // the same row again
+	v.outcome(outcome("m", "sent", time.Minute), whole)
+	v.outcome(outcome("m", "opened", 2*time.Minute), whole)
+	v.outcome(outcome("m", "delivered", 3*time.Minute), whole) // late: it says less
+	v.outcome(outcome("m", "sent", time.Minute), whole)        // the same row again
 	d, _ = v.lookup("demo", "u1", "m")
 	require.False(t, d.Held)
 	require.Equal(t, "opened", d.State)
@@ -65,9 +68,9 @@ func TestViewFollowsALife(t *testing.T) {
 func TestViewDoesNotExplainAnEndingByAHold(t *testing.T) {
 	t.Parallel()
 	v := newView(10)
-	v.outcome(outcome("m", "accepted", 0))
+	v.outcome(outcome("m", "accepted", 0), whole)
 	v.decision(decision("m", "hold", time.Second))
-	v.outcome(outcome("m", "cancelled", time.Minute))
+	v.outcome(outcome("m", "cancelled", time.Minute), whole)
 	d, _ := v.lookup("demo", "u1", "m")
 	require.Empty(t, d.Why)
 	require.Len(t, d.Decisions, 1)
@@ -76,11 +79,11 @@ func TestViewDoesNotExplainAnEndingByAHold(t *testing.T) {
 func TestViewRevisionReopens(t *testing.T) {
 	t.Parallel()
 	v := newView(10)
-	v.outcome(outcome("m", "accepted", 0))
-	v.outcome(outcome("m", "released", time.Second))
+	v.outcome(outcome("m", "accepted", 0), whole)
+	v.outcome(outcome("m", "released", time.Second), whole)
 	revised := outcome("m", "held", 2*time.Second)
 	revised.Revision, revised.OutcomeID, revised.Reason = 1, "r1", "revised"
-	v.outcome(revised)
+	v.outcome(revised, whole)
 	d, _ := v.lookup("demo", "", "m")
 	require.Equal(t, "held", d.State)
 	require.Equal(t, "revised", d.Reason)
@@ -89,11 +92,11 @@ func TestViewRevisionReopens(t *testing.T) {
 func TestViewIsBounded(t *testing.T) {
 	t.Parallel()
 	v := newView(3)
-	v.outcome(outcome("held", "accepted", 0))
+	v.outcome(outcome("held", "accepted", 0), whole)
 	for i := range 10 {
 		id := fmt.Sprint("m", i)
-		v.outcome(outcome(id, "accepted", 0))
-		v.outcome(outcome(id, "sent", 0))
+		v.outcome(outcome(id, "accepted", 0), whole)
+		v.outcome(outcome(id, "sent", 0), whole)
 	}
 	require.Len(t, v.byKey, 3)
 	require.Len(t, v.byID, 3)
@@ -106,7 +109,7 @@ func TestViewIsBounded(t *testing.T) {
 
 	v = newView(2)
 	for i := range 5 {
-		v.outcome(outcome(fmt.Sprint("m", i), "accepted", 0))
+		v.outcome(outcome(fmt.Sprint("m", i), "accepted", 0), whole)
 	}
 	require.Len(t, v.byKey, 2)
 	_, ok = v.lookup("demo", "", "m4")
@@ -122,11 +125,11 @@ func TestViewIsBounded(t *testing.T) {
 func TestViewSince(t *testing.T) {
 	t.Parallel()
 	v := newView(10)
-	v.outcome(outcome("a", "accepted", 0))
-	v.outcome(outcome("b", "accepted", 0))
+	v.outcome(outcome("a", "accepted", 0), whole)
+	v.outcome(outcome("b", "accepted", 0), whole)
 	seq := v.seq
-	v.outcome(outcome("c", "accepted", 0))
-	v.outcome(outcome("a", "held", 0))
+	v.outcome(outcome("c", "accepted", 0), whole)
+	v.outcome(outcome("a", "held", 0), whole)
 	got := v.since(seq, 10)
 	require.Len(t, got, 2)
 	require.Equal(t, "a", got[0].MessageID)

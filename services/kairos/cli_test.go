@@ -18,12 +18,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kairos-push/kairos/pkg/clock"
 	"github.com/kairos-push/kairos/pkg/embedded"
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/pkg/score"
+	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 	"github.com/kairos-push/kairos/services/timing"
@@ -191,6 +194,24 @@ func TestLedger(t *testing.T) {
 
 	s.publish(t, topic.Outcomes, "demo|ada", row("ada", "m-1", "cancelled", time.Hour))
 	require.Contains(t, s.run(t, 1, "ledger"), "broken: accepted 2 = ended 1 + held 1, but 1 ended in two ways")
+}
+
+func TestLedgerOfALogWhoseStartIsGone(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.life(t, "ada", "m-1")
+	s.publish(t, topic.Outcomes, "demo|bo", row("bo", "m-2", "accepted", 0))
+	c, err := kgo.NewClient(kgo.SeedBrokers(strings.TrimPrefix(s.flags[0], "--kafka-brokers=")))
+	require.NoError(t, err)
+	defer c.Close()
+	cut := kmsg.DeleteRecordsRequest{TimeoutMillis: 1000, Topics: []kmsg.DeleteRecordsRequestTopic{{
+		Topic:      topic.Outcomes.Full(topic.DefaultPrefix),
+		Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: int32(state.Partition("demo|ada", 4)), Offset: 2}},
+	}}}
+	resp, err := cut.RequestWith(t.Context(), c)
+	require.NoError(t, err)
+	require.Zero(t, resp.Topics[0].Partitions[0].ErrorCode)
+	require.Contains(t, s.run(t, 0, "ledger"), "balanced: accepted 1 = ended 0 + held 1; beside 1 that were accepted before the log begins")
 }
 
 func TestTail(t *testing.T) {

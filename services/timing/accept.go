@@ -94,6 +94,7 @@ func (t *turn) replace(o *Out, m *event.Message, received time.Time) {
 	})
 	row := t.row(m, event.OutcomeHeld)
 	row.Reason = reasonRevised
+	row.HoldMS = t.now.Sub(o.AcceptedAt).Milliseconds()
 	t.say(row, false)
 	t.admit(len(t.h.Held)-1, true)
 }
@@ -134,6 +135,7 @@ func (t *turn) revise(i int, m *event.Message, received time.Time) {
 	*h = Held{Message: *m, AcceptedAt: h.AcceptedAt, Deadline: t.deadline(m, received), Draw: h.Draw, Held: true}
 	row := t.row(m, event.OutcomeHeld)
 	row.Reason = reasonRevised
+	row.HoldMS = t.now.Sub(h.AcceptedAt).Milliseconds()
 	t.say(row, false)
 	t.admit(i, grows)
 }

@@ -1,7 +1,9 @@
 package timing_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,6 +53,8 @@ func TestARevisionReplacesInPlace(t *testing.T) {
 	s.at("12:20", message("m", now, revision(2), body("late")))
 	s.until("15:00").expect("12:10:00 held m revised", "14:00:00 released m now")
 	require.Equal(t, "new", s.releases[0].Message.Body)
+	held := slices.IndexFunc(s.rows, func(o event.Outcome) bool { return o.Reason == "revised" })
+	require.EqualValues(t, 10*time.Minute/time.Millisecond, s.rows[held].HoldMS)
 	require.Equal(t, 1, s.count("accepted", "m"))
 
 	s.at("15:10", message("m", revision(4), body("newer"))).expect("15:10:00 held m revised", "15:10:00 released m now")

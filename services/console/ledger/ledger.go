@@ -1,6 +1,9 @@
 // Package ledger keeps the conservation law: of every message that was accepted, it is known how it ended or that it is
 // still held. It computes from outcome rows alone, in any order that keeps one user's rows in order, and counts a row
 // that is seen again once. It is not a store: it forgets messages that ended long ago and keeps their totals.
+//
+// It knows what the topic still tells. A message that is held for longer than the topic's retention (30 days) is not in
+// it until it ends, and then counted as from before the log.
 package ledger
 
 import (
@@ -58,7 +61,9 @@ type Row struct {
 	Ended    map[string]int `json:"ended"`
 	// After counts messages by what was heard of them after they ended: opened, dismissed, …
 	After map[string]int `json:"after"`
-	// Orphans ended or were held without ever having been accepted: the start of the log has been cut off, or a fault.
+	// BeforeLog ended or were held and had been accepted before the log begins, of which retention has removed the start.
+	BeforeLog int `json:"before_log"`
+	// Orphans ended or were held without ever having been accepted.
 	Orphans int `json:"orphans"`
 	// Contradictions ended in two ways that exclude each other, for example cancelled and sent.
 	Contradictions int `json:"contradictions"`
@@ -77,6 +82,7 @@ type account struct {
 	end      uint32 // bit of the ending
 	revision int32  // that ended
 	contra   bool
+	before   bool  // accepted before the log begins
 	at       int64 // Unix seconds of the last row
 }
 
@@ -85,8 +91,27 @@ func New() *Book {
 	return &Book{seed: maphash.MakeSeed(), groups: map[Group]*Row{}, messages: map[uint64]account{}}
 }
 
-// Add enters one row of the outcomes topic.
-func (b *Book) Add(o *event.Outcome) {
+// Begins says when what is left of each partition of the outcomes topic begins.
+type Begins map[int]time.Time
+
+// Of is when the partition begins, by the first of its records that it is asked for; zero if nothing of it is missing.
+func (b Begins) Of(partition int, offset int64, at time.Time) time.Time {
+	begin, known := b[partition]
+	if !known {
+		if offset > 0 {
+			begin = at
+		}
+		b[partition] = begin
+	}
+	return begin
+}
+
+// underWay is how long a push may be with dispatch: its rows tell when it was released after how long, not when it was
+// accepted.
+const underWay = time.Hour
+
+// Add enters one row of the outcomes topic. begins is that of its partition.
+func (b *Book) Add(o *event.Outcome, begins time.Time) {
 	t := bit[o.Type]
 	if t == 0 || o.MessageID == "" || o.Type == event.OutcomeRejected {
 		return // a rejected record never was a message of ours
@@ -98,6 +123,8 @@ func (b *Book) Add(o *event.Outcome) {
 	}
 	before := a
 	a.at = max(a.at, o.OccurredAt.Unix())
+	accepted := o.OccurredAt.Add(-time.Duration(o.HoldMS+o.AfterMS) * time.Millisecond)
+	a.before = a.before || !begins.IsZero() && accepted.Before(begins.Add(underWay))
 	first := a.seen&t == 0
 	a.seen |= t
 	if t&ending != 0 {
@@ -128,7 +155,13 @@ func (r *Row) count(a account, n int) {
 		r.Contradictions += n
 	}
 	if a.seen&bit[event.OutcomeAccepted] == 0 {
-		r.Orphans += n
+		switch {
+		case a.seen&(ending|bit[event.OutcomeHeld]|bit[event.OutcomeReleased]) == 0: // heard of long after it ended
+		case a.before:
+			r.BeforeLog += n
+		default:
+			r.Orphans += n
+		}
 		return
 	}
 	r.Accepted += n
@@ -175,6 +208,7 @@ func Total(rows []Row) Row {
 	for _, r := range rows {
 		t.Accepted += r.Accepted
 		t.Held += r.Held
+		t.BeforeLog += r.BeforeLog
 		t.Orphans += r.Orphans
 		t.Contradictions += r.Contradictions
 		for k, n := range r.Ended {

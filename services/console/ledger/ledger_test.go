@@ -20,7 +20,7 @@ func row(message, typ string) *event.Outcome {
 func book(rows ...*event.Outcome) ledger.Row {
 	b := ledger.New()
 	for _, r := range rows {
-		b.Add(r)
+		b.Add(r, time.Time{})
 	}
 	return ledger.Total(b.Rows())
 }
@@ -83,6 +83,12 @@ func TestLedger(t *testing.T) {
 			false,
 		},
 		{
+			"forgotten, and opened after all",
+			[]*event.Outcome{row("m", "opened")},
+			ledger.Row{Ended: counts{}, After: counts{"opened": 1}},
+			true,
+		},
+		{
 			"accepted after all",
 			[]*event.Outcome{row("m", "sent"), row("m", "accepted")},
 			ledger.Row{Accepted: 1, Ended: counts{"sent": 1}, After: counts{}},
@@ -104,13 +110,43 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+// What retention has removed is no fault: neither of a message that was accepted before the log begins and ended since, nor
+// of one that was under way then.
+func TestALogWhoseStartIsGone(t *testing.T) {
+	t.Parallel()
+	begins := ledger.Begins{}
+	require.Zero(t, begins.Of(0, 0, start))
+	require.Equal(t, start, begins.Of(1, 17, start))
+	require.Equal(t, start, begins.Of(1, 18, start.Add(time.Second)), "the first record says it")
+	late := func(message, typ string, after, hold time.Duration) *event.Outcome {
+		o := row(message, typ)
+		o.OccurredAt, o.HoldMS = start.Add(after), hold.Milliseconds()
+		return o
+	}
+	b := ledger.New()
+	for _, o := range []*event.Outcome{
+		late("long", event.OutcomeReleased, 48*time.Hour, 50*time.Hour),
+		late("long", event.OutcomeSent, 49*time.Hour, 50*time.Hour), // dispatch was away for an hour
+		late("between", event.OutcomeSent, time.Minute, time.Second),
+		late("revised", event.OutcomeHeld, 48*time.Hour, 50*time.Hour),
+		late("lost", event.OutcomeSent, 48*time.Hour, 2*time.Hour),
+		late("known", event.OutcomeAccepted, 48*time.Hour, 0),
+	} {
+		b.Add(o, begins.Of(1, 17, start))
+	}
+	b.Add(late("whole", event.OutcomeSent, time.Minute, time.Second), begins.Of(0, 0, start))
+	got := ledger.Total(b.Rows())
+	require.Equal(t, ledger.Row{Accepted: 1, Held: 1, BeforeLog: 3, Orphans: 2, Ended: map[string]int{}, After: map[string]int{}}, got)
+	require.False(t, got.Balanced())
+}
+
 func TestGroupsAreApart(t *testing.T) {
 	t.Parallel()
 	b := ledger.New()
-	b.Add(row("m", "accepted"))
+	b.Add(row("m", "accepted"), time.Time{})
 	other := row("m", "accepted")
 	other.AppID = "shop"
-	b.Add(other)
+	b.Add(other, time.Time{})
 	rows := b.Rows()
 	require.Len(t, rows, 2)
 	require.Equal(t, ledger.Group{AppID: "demo", CampaignID: "spring"}, rows[0].Group)
@@ -121,7 +157,7 @@ func TestForgetKeepsTheCounts(t *testing.T) {
 	t.Parallel()
 	b := ledger.New()
 	for _, r := range []*event.Outcome{row("a", "accepted"), row("a", "sent"), row("b", "accepted")} {
-		b.Add(r)
+		b.Add(r, time.Time{})
 	}
 	before := b.Rows()
 	b.Forget(start.Add(time.Hour))

@@ -23,14 +23,14 @@ type Ledger struct {
 
 // Run computes the ledger from the outcomes topic alone. It fails when the conservation law is broken.
 func (l *Ledger) Run(ctx context.Context, o *IO) error {
-	book := ledger.New()
+	book, begins := ledger.New(), ledger.Begins{}
 	err := l.within(ctx, o, 10*time.Minute, func(ctx context.Context, c *stream.Client) error {
 		return readAll(ctx, c, topic.Outcomes, func(r *stream.Record) error {
 			var row event.Outcome
 			if err := event.Decode(r.Value, &row); err != nil {
 				return fmt.Errorf("%s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
 			}
-			book.Add(&row)
+			book.Add(&row, begins.Of(r.Partition, r.Offset, r.Time))
 			return nil
 		})
 	})
@@ -83,10 +83,13 @@ func PrintLedger(o *IO, rows []ledger.Row) {
 	}
 	o.Printf("%s\n\n", t)
 	law := fmt.Sprintf("accepted %d = ended %d + held %d", total.Accepted, total.EndedTotal(), total.Held)
+	if total.BeforeLog > 0 {
+		law += fmt.Sprintf("; beside %d that were accepted before the log begins", total.BeforeLog)
+	}
 	if total.Balanced() {
 		o.Printf("%s %s\n", Good.Render("balanced:"), law)
 		return
 	}
 	o.Printf("%s %s, but %d ended in two ways that exclude each other and %d came from nowhere\n", Wrong.Render("broken:"), law, total.Contradictions, total.Orphans)
-	o.Printf("%s\n", Soft.Render("Messages come from nowhere when retention has cut off the start of the outcomes topic; otherwise it is a fault: please report it."))
+	o.Printf("%s\n", Soft.Render("That is a fault: please report it."))
 }

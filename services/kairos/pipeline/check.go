@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,7 +59,7 @@ func (w *World) Check() {
 			if t.Name == topic.Outcomes.Name {
 				var o event.Outcome
 				require.NoError(w.TB, event.Decode(r.Value, &o))
-				book.Add(&o)
+				book.Add(&o, time.Time{})
 				if o.Type == event.OutcomeSent {
 					sent[o.ProviderMessageID] = true
 				}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/profile"
@@ -133,7 +134,7 @@ func (r *runner) refuse(l Line, bad error) error {
 }
 
 func (r *runner) say(o *event.Outcome) {
-	r.book.Add(o)
+	r.book.Add(o, time.Time{})
 	r.out.write(o)
 }
 
