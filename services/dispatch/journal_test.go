@@ -42,9 +42,13 @@ func (r *rig) journalAt(at time.Time, rel *event.Release, rec dispatch.Record) {
 	}}))
 }
 
-// sendKey is where Redis has the records of a release.
+// sendKey is where Redis has the records of a release, writesKey how many its bucket has.
 func sendKey(rel *event.Release) string {
 	return state.Tag(state.Bucket(event.Key(rel.AppID, rel.UserID))) + ":send:" + rel.ReleaseID
+}
+
+func writesKey(rel *event.Release) string {
+	return state.Tag(state.Bucket(event.Key(rel.AppID, rel.UserID))) + ":send-writes"
 }
 
 // knows makes Redis know of an attempt.

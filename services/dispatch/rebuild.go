@@ -27,7 +27,9 @@ func (o *owned) insist(ctx context.Context, do func(context.Context) error) erro
 // lost, or is an old copy. A Redis that lost only its last moments may have the marks, which are raised now and then.
 func (o *owned) verify(ctx context.Context) error {
 	committed := o.wm.mark()
-	o.d.store.renew(o.buckets)
+	if err := o.d.store.renew(ctx, o.buckets); err != nil {
+		return err
+	}
 	marks, err := o.d.store.marks(ctx, o.buckets)
 	if err != nil {
 		return err
@@ -68,7 +70,9 @@ func (o *owned) restoreTail(ctx context.Context) error {
 // rebuild restores the send records of the whole window.
 func (o *owned) rebuild(ctx context.Context) error {
 	o.life.Add(1)
-	o.d.store.renew(o.buckets)
+	if err := o.d.store.renew(ctx, o.buckets); err != nil {
+		return err
+	}
 	if err := o.restore(ctx, o.d.clock.Now().Add(-o.d.cfg.Window)); err != nil {
 		return err
 	}

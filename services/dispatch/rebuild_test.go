@@ -39,6 +39,30 @@ func TestRedisWentBack(t *testing.T) {
 	require.Equal(t, 1, r.b.Accepted(""))
 }
 
+// What is lost was written by the owner before: the new one has read how many records there were.
+func TestRedisWentBackAfterATakeOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	db := r.srv.Store(t)
+	rel := r.release(sandbox.APNs, nil)
+	stop := r.start()
+	r.publish(rel)
+	r.until("final", func() bool { return len(r.finals()) == 1 && len(r.ids(event.OutcomeSent)) == 1 })
+	stop()
+	r.start()
+	said := len(r.facts())
+	r.publish(rel)
+	r.until("taken over", func() bool { return len(r.facts()) > said })
+	r.done()
+	for _, key := range []string{sendKey(rel), writesKey(rel)} {
+		require.Equal(t, int64(1), db.Del(t.Context(), key).Val())
+	}
+	said = len(r.facts())
+	r.publish(rel)
+	r.until("said again", func() bool { return len(r.facts()) > said })
+	require.Equal(t, 1, r.b.Accepted(""))
+}
+
 // The records are lost and the first rebuild of them fails: it is made again, and nothing is sent before it is done.
 func TestARebuildThatFailsIsMadeAgain(t *testing.T) {
 	t.Parallel()
@@ -64,9 +88,8 @@ func TestARebuildThatFailsIsMadeAgain(t *testing.T) {
 	r.until("finals", func() bool { return len(r.finals()) == 2 && len(r.ids(event.OutcomeSent)) == 2 })
 	r.done()
 	for _, rel := range []*event.Release{first, second} {
-		writes := state.Tag(state.Bucket(event.Key(rel.AppID, rel.UserID))) + ":send-writes"
 		require.NoError(t, db.Del(t.Context(), sendKey(rel)).Err())
-		require.NoError(t, db.Del(t.Context(), writes).Err())
+		require.NoError(t, db.Del(t.Context(), writesKey(rel)).Err())
 	}
 	lost.Store(true)
 	said := len(r.facts())

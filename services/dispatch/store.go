@@ -117,19 +117,28 @@ func (s *store) wrote(bucket int, n int64) {
 	}
 }
 
-// renew takes buckets as Redis has them now.
-func (s *store) renew(buckets []int) {
-	for _, b := range buckets {
-		s.writes[b].Store(0)
+// renew takes the numbers of records as Redis has them now.
+func (s *store) renew(ctx context.Context, buckets []int) error {
+	have, err := s.numbers(ctx, buckets, writesKey, 0)
+	if err != nil {
+		return err
 	}
+	for i, b := range buckets {
+		s.writes[b].Store(have[i])
+	}
+	return nil
 }
 
 // marks reads the marks of buckets; -1 where there is none.
 func (s *store) marks(ctx context.Context, buckets []int) ([]int64, error) {
+	return s.numbers(ctx, buckets, markKey, -1)
+}
+
+func (s *store) numbers(ctx context.Context, buckets []int, key func(bucket int) string, none int64) ([]int64, error) {
 	cmds := make([]*redis.StringCmd, len(buckets))
 	_, _ = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, b := range buckets {
-			cmds[i] = p.Get(ctx, markKey(b))
+			cmds[i] = p.Get(ctx, key(b))
 		}
 		return nil
 	})
@@ -137,9 +146,9 @@ func (s *store) marks(ctx context.Context, buckets []int) ([]int64, error) {
 	for i, c := range cmds {
 		switch v, err := c.Int64(); {
 		case errors.Is(err, redis.Nil):
-			out[i] = -1
+			out[i] = none
 		case err != nil:
-			return nil, fmt.Errorf("dispatch: read the marks: %w", err)
+			return nil, fmt.Errorf("dispatch: read %s: %w", key(buckets[i]), err)
 		default:
 			out[i] = v
 		}
