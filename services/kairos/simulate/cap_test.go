@@ -20,7 +20,7 @@ func TestTheCapHoldsForEverybody(t *testing.T) {
 	for i := range lives {
 		lives[i] = newLife(cfg, r, population.NewPerson(&cfg.Params, cfg.Seed, i, r.Traits, length), length)
 	}
-	own, err := school(t.Context(), cfg, r, lives, warmup)
+	own, err := school(t.Context(), cfg, r, lives, warmup, func(int) {})
 	require.NoError(t, err)
 	sends := map[string]int{}
 	for i, p := range lives {

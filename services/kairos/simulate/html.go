@@ -18,7 +18,7 @@ func page(cfg Config, results []Result) *plot.Page {
 		r := &results[i]
 		s := plot.Section{
 			Title:  r.Regime.Title,
-			Text:   fmt.Sprintf("%g messages a day for each person, each with %v from arrival to deadline.", r.Regime.PerDay, r.Regime.Hold),
+			Text:   fmt.Sprintf("%g messages a day for each person, each with %v from arrival to deadline.\n%s", r.Regime.PerDay, r.Regime.Hold, comparison(r)),
 			Tables: []plot.Table{{Head: head(), Rows: rows(r), Mark: ours}},
 		}
 		for _, c := range columns {
@@ -39,4 +39,4 @@ func page(cfg Config, results []Result) *plot.Page {
 const definitions = `Reach: noticed within 5 minutes of the send. Attention: noticed so, by a person who was past what they came for and kept the phone in use for a minute more. Opens: opened at any time. All are shares of the messages that the app asked for.
 Net opens: opens less ten for each opt-out, for 1,000 messages. Median to seen: from the message's arrival to the notice.
 Headroom: the share of the oracle's gain over sending at once. The oracle knows when each phone will be used, not what its owner will think of a message.
-Without unlock signals, "next unlock" goes by the opening of the own app. "Ours" is the production code in virtual time, with exploration off.`
+Without unlock signals, "next unlock" goes by the opening of the own app. "Unlock + best dwell" is no policy: of eight dwells it is the one that turned out to win most attention, which nobody knows beforehand. "Ours" is the production code in virtual time, with exploration off.`

@@ -20,14 +20,14 @@ type Metrics struct {
 	SendsPerOpen stats.Interval
 	// Shares of the oracle's gain over immediate.
 	ReachHeadroom, AttentionHeadroom stats.Interval
-	// Gains over unlock + 120 s, the baseline to beat, on the same people.
-	AttentionOverDwell, NetOverDwell stats.Interval
+	// What ours has more than this policy, on the same people.
+	OursReach, OursAttention, OursNet stats.Interval
 }
 
 // Rounds of the bootstrap.
 const rounds = 400
 
-const perPolicy = 11
+const perPolicy = 12
 
 // measure turns courses, by policy and person, into metrics. A policy without courses is left out.
 func measure(courses [][]*course, params *population.Params, seed uint64) []Metrics {
@@ -75,7 +75,7 @@ func measure(courses [][]*course, params *population.Params, seed uint64) []Metr
 				t.waits.Quantile(drawn, 0.5).Seconds(),
 				1000*stats.Sum(drawn, t.optOuts)/sends, sends/stats.Sum(drawn, t.opens),
 				headroom(k, reach), headroom(k, attention),
-				share(k, attention)-share(unlockDwell, attention), net(k)-net(unlockDwell))
+				share(ours, reach)-share(k, reach), share(ours, attention)-share(k, attention), net(ours)-net(k))
 		}
 		return out
 	})
@@ -84,7 +84,8 @@ func measure(courses [][]*course, params *population.Params, seed uint64) []Metr
 		v := values[k*perPolicy:]
 		out[k] = Metrics{
 			Policy: Names[k], Reach: v[0], Attention: v[1], Opens: v[2], NetOpens: v[3], MedianSeen: v[4],
-			OptOuts: v[5], SendsPerOpen: v[6], ReachHeadroom: v[7], AttentionHeadroom: v[8], AttentionOverDwell: v[9], NetOverDwell: v[10],
+			OptOuts: v[5], SendsPerOpen: v[6], ReachHeadroom: v[7], AttentionHeadroom: v[8],
+			OursReach: v[9], OursAttention: v[10], OursNet: v[11],
 		}
 	}
 	return out

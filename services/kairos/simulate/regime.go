@@ -20,6 +20,7 @@ type Regime struct {
 	Unlocks     bool          // phones tell unlocks and locks as they happen (iOS phones: only the own app's)
 	Nightly     bool          // own-app events come once a night, in bulk, and nothing is live
 	Cold        bool          // nobody has a history; everything counts from the first message on
+	AppOpens    float64       // median of a person's opens of the own app in a day, if not the population's
 	Flaky       bool          // signals are late, twice, out of order, and by clocks that are wrong
 	PerDay      float64       // messages a person gets a day
 	Cap         int           // most that anyone may be sent in 24 hours, by whatever policy; 0: no cap
@@ -32,6 +33,7 @@ func Regimes(hold time.Duration) []Regime {
 	return []Regime{
 		{Name: "live", Title: "Live unlock stream", Unlocks: true, PerDay: 2, Hold: hold},
 		{Name: "own-app", Title: "Own-app events only", PerDay: 2, Hold: hold},
+		{Name: "own-app-often", Title: "Own-app events only, of an app that is opened often", AppOpens: 8, PerDay: 2, Hold: hold},
 		{Name: "no-live", Title: "No live signal, history once a night", Nightly: true, PerDay: 2, Hold: hold},
 		{Name: "cold", Title: "Cold start", Traits: mixed, Unlocks: true, Cold: true, PerDay: 2, Hold: hold},
 		{Name: "shifts", Title: "Shift workers and travellers", Traits: population.Traits{IOS: 0.4, ShiftWorkers: 0.5, Travellers: 0.5}, Unlocks: true, PerDay: 2, Hold: hold},

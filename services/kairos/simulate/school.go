@@ -16,11 +16,11 @@ const class = 64
 // school is the warm-up of "ours": the people live through it under the policy with its exploration, and the code of the
 // learn service learns from their logs. What it has learned decides from then on, with exploration off, as in the journeys
 // that it returns. New people bring no log: the app has learned from others before they came.
-func school(ctx context.Context, cfg Config, r Regime, people []*person, warmup time.Duration) ([]*journey, error) {
+func school(ctx context.Context, cfg Config, r Regime, people []*person, warmup time.Duration, tick func(people int)) ([]*journey, error) {
 	engine := timing.NewEngine(r.decides(cfg.Policy))
 	journeys := make([]*journey, len(people))
 	if !r.Cold {
-		return journeys, teach(ctx, cfg, r, engine, people, warmup, journeys)
+		return journeys, teach(ctx, cfg, r, engine, people, warmup, journeys, tick)
 	}
 	others := make([]*person, len(people))
 	span := time.Duration(cfg.Warmup) * day
@@ -30,7 +30,7 @@ func school(ctx context.Context, cfg Config, r Regime, people []*person, warmup 
 	if err != nil {
 		return nil, err
 	}
-	if err := teach(ctx, cfg, r, engine, others, span, make([]*journey, len(others))); err != nil {
+	if err := teach(ctx, cfg, r, engine, others, span, make([]*journey, len(others)), tick); err != nil {
 		return nil, err
 	}
 	return journeys, each(ctx, len(people), func(i int) { journeys[i], _ = enrol(cfg, r, people[i], 0, engine) })
@@ -47,7 +47,7 @@ func enrol(cfg Config, r Regime, p *person, from time.Duration, engine *timing.E
 }
 
 // teach lets people live until an instant, learns from it, and gives engine the model and their journeys the engine.
-func teach(ctx context.Context, cfg Config, r Regime, engine *timing.Engine, people []*person, until time.Duration, journeys []*journey) error {
+func teach(ctx context.Context, cfg Config, r Regime, engine *timing.Engine, people []*person, until time.Duration, journeys []*journey, tick func(people int)) error {
 	explorer := timing.NewEngine(explore(r.decides(cfg.Policy)))
 	learner := learn.NewLearner(learn.DefaultLimits())
 	for first := 0; first < len(people); first += class {
@@ -67,6 +67,7 @@ func teach(ctx context.Context, cfg Config, r Regime, engine *timing.Engine, peo
 		for _, t := range tapes {
 			learner.Play(t)
 		}
+		tick(len(group))
 		if _, err := learner.Round(population.Epoch.Add(time.Duration(first+1)*time.Second), nil); err != nil {
 			return err
 		}

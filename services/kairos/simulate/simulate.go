@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,13 +29,14 @@ type Config struct {
 type Result struct {
 	Regime  Regime
 	Metrics []Metrics
+	Dwell   time.Duration // of bestDwell
 }
 
 // Run plays every regime.
 func Run(ctx context.Context, cfg Config) ([]Result, error) {
 	out := make([]Result, 0, len(cfg.Regimes))
 	for i, r := range cfg.Regimes {
-		courses, err := play(ctx, cfg, r, func(done float64) {
+		courses, dwell, err := play(ctx, cfg, r, func(done float64) {
 			if cfg.Progress != nil {
 				cfg.Progress((float64(i) + done) / float64(len(cfg.Regimes)))
 			}
@@ -42,15 +44,18 @@ func Run(ctx context.Context, cfg Config) ([]Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Result{r, measure(courses, &cfg.Params, cfg.Seed)})
+		out = append(out, Result{r, measure(courses, &cfg.Params, cfg.Seed), dwell})
 	}
 	return out, nil
 }
 
 const day = 24 * time.Hour
 
-// play runs every policy on every person of a regime.
-func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) ([][]*course, error) {
+// play runs every policy on every person of a regime. dwell is the best one.
+func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) (courses [][]*course, dwell time.Duration, err error) {
+	if r.AppOpens > 0 {
+		cfg.Params.AppOpensPerDay.Median = r.AppOpens
+	}
 	warmup := time.Duration(cfg.Warmup) * day
 	if r.Cold {
 		warmup = 0
@@ -58,11 +63,11 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) ([]
 	// A day more, so that the last messages can be noticed.
 	length := warmup + time.Duration(cfg.Days+1)*day
 	people := make([]*population.Person, cfg.People)
-	err := each(ctx, cfg.People, func(i int) {
+	err = each(ctx, cfg.People, func(i int) {
 		people[i] = population.NewPerson(&cfg.Params, cfg.Seed, i, r.Traits, length)
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	// What an app knows of all people together: it has others than those who are new.
 	var global hours
@@ -73,42 +78,70 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) ([]
 			}
 		}
 	}
-	courses := make([][]*course, len(Names))
+	courses = make([][]*course, len(Names))
 	for k := range courses {
 		courses[k] = make([]*course, cfg.People)
 	}
 	lives := make([]*person, cfg.People)
 	err = each(ctx, cfg.People, func(i int) { lives[i] = newLife(cfg, r, people[i], length) })
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	ownJourneys, err := school(ctx, cfg, r, lives, warmup)
+	var mu sync.Mutex
+	lived := 0
+	tick := func(people int) {
+		mu.Lock()
+		defer mu.Unlock()
+		lived += people
+		progress(float64(lived) / float64(2*cfg.People)) // at school, and measured
+	}
+	ownJourneys, err := school(ctx, cfg, r, lives, warmup, tick)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	done := make(chan struct{}, cfg.People)
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		n := 0
-		for range done {
-			n++
-			progress(float64(n) / float64(cfg.People))
-		}
-	}()
+	trials := make([][]*course, len(dwells))
+	for d := range trials {
+		trials[d] = make([]*course, cfg.People)
+	}
 	err = each(ctx, cfg.People, func(i int) {
-		for k := range Names {
-			j := ownJourneys[i]
-			if k != ours {
-				j = depart(&cfg.Params, r, lives[i], cfg.Seed, warmup, func(out send) strategy { return choose(k, cfg, lives[i], &global, out) })
-			}
-			courses[k][i] = j.arrive()
+		follow := func(strategyOf func(send) strategy) *course {
+			return depart(&cfg.Params, r, lives[i], cfg.Seed, warmup, strategyOf).arrive()
 		}
-		done <- struct{}{}
+		for k := range Names {
+			switch k {
+			case ours:
+				courses[k][i] = ownJourneys[i].arrive()
+			case bestDwell:
+				for d := range dwells {
+					trials[d][i] = follow(func(out send) strategy { return &onUnlock{send: out, dwell: dwells[d]} })
+				}
+			default:
+				courses[k][i] = follow(func(out send) strategy { return choose(k, cfg, lives[i], &global, out) })
+			}
+		}
+		tick(1)
 	})
-	close(done)
-	<-finished
-	return courses, err
+	if err != nil {
+		return nil, 0, err
+	}
+	best := mostAttention(trials)
+	courses[bestDwell] = trials[best]
+	return courses, dwells[best], nil
+}
+
+// mostAttention is the place of the policy under which most was attended.
+func mostAttention(policies [][]*course) int {
+	best, most := 0, -1.0
+	for k, list := range policies {
+		sum := 0.0
+		for _, c := range list {
+			sum += c.attended
+		}
+		if sum > most {
+			best, most = k, sum
+		}
+	}
+	return best
 }
 
 // choose makes the policy of that place in Names for one person.

@@ -37,7 +37,7 @@ func TestEveryPolicyPlaysByTheRules(t *testing.T) {
 	t.Parallel()
 	cfg := small()
 	for _, r := range cfg.Regimes {
-		courses, err := play(t.Context(), cfg, r, func(float64) {})
+		courses, _, err := play(t.Context(), cfg, r, func(float64) {})
 		require.NoError(t, err)
 		attended := make([]float64, len(Names))
 		for k := range Names {

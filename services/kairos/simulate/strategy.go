@@ -18,10 +18,11 @@ type strategy interface {
 // send lets a message go now. It may be called once a message; whoever opted out gets nothing.
 type send func(now time.Duration, m Message)
 
-// Names of the nine policies, in the order of the tables.
+// Names of the nine policies, in the order of the tables; and of a tenth that is no policy: unlock + the dwell that turns out
+// to win most attention in this regime, as a ceiling for all that go by the age of a sitting alone.
 var Names = []string{
 	"immediate", "global best hour", "user best hour", "48-h click history", "hour bandit",
-	"next unlock", "unlock + 120 s", "ours", "oracle",
+	"next unlock", "unlock + 120 s", "ours", "unlock + best dwell", "oracle",
 }
 
 // Places of Names.
@@ -34,8 +35,14 @@ const (
 	nextUnlock
 	unlockDwell
 	ours
+	bestDwell
 	oracle
 )
+
+// dwells are those that bestDwell is the best of.
+var dwells = []time.Duration{
+	30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute, 6 * time.Minute, 10 * time.Minute, 15 * time.Minute,
+}
 
 // scheduled is a policy that fixes the time of a message when it comes: pick says when, within [now, deadline].
 type scheduled struct {

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
@@ -76,9 +77,22 @@ func Print(w io.Writer, results []Result) error {
 		if r.Regime.Cap > 0 {
 			title += fmt.Sprintf(", at most %d sent in 24 hours", r.Regime.Cap)
 		}
-		if _, err := lipgloss.Fprintln(w, "\n"+lipgloss.NewStyle().Bold(true).Render(title)+"\n"+t.String()); err != nil {
+		if _, err := lipgloss.Fprintln(w, "\n"+lipgloss.NewStyle().Bold(true).Render(title)+"\n"+t.String()+"\n"+comparison(r)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// comparison says what ours has more than the rules to beat: on the same people, so that these intervals are narrower than
+// those of the table.
+func comparison(r *Result) string {
+	var b strings.Builder
+	for _, k := range []int{globalHour, userHour, unlockDwell} {
+		m := &r.Metrics[k]
+		fmt.Fprintf(&b, "ours over %s: reach %s, attention %s points, net opens %s /1000\n", m.Policy,
+			m.OursReach.Times(100).Format("%+.1f"), m.OursAttention.Times(100).Format("%+.1f"), m.OursNet.Format("%+.0f"))
+	}
+	fmt.Fprintf(&b, "best dwell, in hindsight: %s", r.Dwell)
+	return b.String()
 }
