@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -204,6 +205,30 @@ func TestTheCommandReadsFilesAndWritesAReport(t *testing.T) {
 	require.Contains(t, string(page), "Reliability")
 	require.NoError(t, os.WriteFile(in, []byte("{\"x\":1}\n"), 0o600))
 	require.ErrorContains(t, (&OutcomesCmd{From: []string{in}}).Run(context.Background(), o), "line 1: neither")
+}
+
+// On the real log, where it is there: ours is not below the best-hour rules anywhere.
+func TestCollegeMsg(t *testing.T) {
+	t.Parallel()
+	log, err := collegemsg.Open()
+	if errors.Is(err, collegemsg.ErrNoData) {
+		require.Empty(t, os.Getenv(collegemsg.Env), "%s is set, but: %v", collegemsg.Env, err)
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	p := policy.Default()
+	p.Defaults.Exploration = policy.Exploration{}
+	holds := []time.Duration{4 * time.Hour, time.Hour, 12 * time.Hour, 24 * time.Hour}
+	got, err := College(log, holds[:raced.Size(4, 1)], timing.NewEngine(p), 1)
+	require.NoError(t, err)
+	for i := 0; i < len(got); i += len(collegeRules) {
+		global, user, ours := got[i+1], got[i+2], got[i+3]
+		for _, rule := range []CollegeRow{global, user} {
+			require.Greater(t, ours.Within5m.Value, rule.Within5m.Value, "%s, %s", rule.Hold, rule.Rule)
+			require.Greater(t, ours.Within30m.Value, rule.Within30m.Value, "%s, %s", rule.Hold, rule.Rule)
+			require.Less(t, ours.MedianSee.Value, rule.MedianSee.Value, "%s, %s", rule.Hold, rule.Rule)
+		}
+	}
 }
 
 // The rules must order as they cannot but do: nobody is there sooner than the oracle sends, and waiting for nobody costs

@@ -39,7 +39,8 @@ type Exploration struct {
 }
 
 // Fatigue is a leaky count of sends: each adds 1, and it halves every HalfLife. The costs are in the unit of
-// a message's value, per count.
+// a message's value, per count: what a push does to those after it beyond their own chance of an open, which the model
+// lowers by the same count (opt-outs, above all).
 type Fatigue struct {
 	HalfLife event.Duration `yaml:"half_life"`
 	User     float64        `yaml:"user"`
@@ -107,7 +108,7 @@ func Default() Policy {
 	p := Policy{
 		Name:              "default",
 		MinimumGap:        event.Duration(time.Minute),
-		Fatigue:           Fatigue{HalfLife: event.Duration(24 * time.Hour), User: 0.002, Category: 0.004},
+		Fatigue:           Fatigue{HalfLife: event.Duration(24 * time.Hour), User: 0.001, Category: 0.002},
 		Dismissal:         0.01,
 		ActiveElsewhere:   event.Duration(5 * time.Minute),
 		DNDFor:            event.Duration(12 * time.Hour),
