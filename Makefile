@@ -78,8 +78,10 @@ bench: ## benchmarks of every stage, COUNT=3 runs each, and the senders beside t
 	@go run ./services/dispatch/bench
 
 .PHONY: sim
-sim: ## simulate a population, policies side by side; ARGS="--quick"
+sim: ## the figures of "How well it decides": a population, policies side by side (ARGS="--quick"), a real log, and what is learned
 	@mkdir -p bin && go build -o bin/kairos ./services/kairos && bin/kairos simulate $(ARGS)
+	@bin/kairos report collegemsg || echo "the real log is left out"
+	@go test -count=1 -v -run AnotherFamily ./services/learn | grep -v '^==='
 
 .PHONY: images
 images: ## a container image for each service

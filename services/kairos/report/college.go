@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -41,12 +43,16 @@ func College(log []collegemsg.Message, holds []time.Duration, engine *timing.Eng
 	}
 	first, last := log[0].At, log[len(log)-1].At
 	cut := first.Add(last.Sub(first) * 2 / 3)
-	var out []CollegeRow
-	for _, hold := range holds {
-		sent := [][]time.Time{c.immediate(), c.bestHour(hold, false), c.bestHour(hold, true), c.ours(engine, hold), c.oracle(hold)}
-		out = append(out, c.measure(hold, sent, cut, last.Add(-hold), seed)...)
+	rows := make([][]CollegeRow, len(holds))
+	var wg sync.WaitGroup
+	for i, hold := range holds {
+		wg.Go(func() {
+			sent := [][]time.Time{c.immediate(), c.bestHour(hold, false), c.bestHour(hold, true), c.ours(engine, hold), c.oracle(hold)}
+			rows[i] = c.measure(hold, sent, cut, last.Add(-hold), seed)
+		})
 	}
-	return out, nil
+	wg.Wait()
+	return slices.Concat(rows...), nil
 }
 
 type college struct {
