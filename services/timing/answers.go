@@ -28,7 +28,7 @@ func (t *turn) result(r *event.Result) {
 	case o.Sent:
 		t.reached(o.Message.Category)
 	case !o.Doubt: // nobody got it: the slot is free again
-		id := fnv1a(o.Message.MessageID)
+		id := uint32(fnv1a(o.Message.MessageID))
 		t.h.Sends = slices.DeleteFunc(t.h.Sends, func(s Send) bool { return s.Message == id })
 		t.spared(o.Message.Category)
 		t.forget(&o.Message)

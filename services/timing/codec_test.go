@@ -2,9 +2,11 @@ package timing_test
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -48,6 +50,93 @@ func full(tb testing.TB, held int) (*timing.Engine, *timing.Holds, *profile.Enri
 	return e, h, in, now
 }
 
+// What is learned and remembered of a person who has done everything lies in two blobs, each with its owner: the profile that
+// enrich writes, and what timing keeps of them. Together they are at most 1 kB. What lies apart, for it grows with what the
+// person has: devices, held messages, attributes, and the ids by
+// which records and messages that come again are known.
+func TestAPersonIsPackedIntoAKilobyte(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 1))
+	now := time.Date(2026, 5, 11, 10, 7, 31, 123456789, time.UTC)
+	yes := true
+	p := profile.Profile{
+		TimeZone: "Europe/Berlin", ZoneSet: true, QuietHours: window("22:30", "07:15"), OptedOut: []string{"offers"},
+		Consent: event.Consent{UserData: &yes, DeviceData: &yes}, Cohort: "students", Clamped: 77,
+	}
+	for i := range 24 * 7 * 4 {
+		at := now.Add(-time.Duration(i)*time.Hour - time.Duration(rng.IntN(3600_000))*time.Millisecond)
+		p.Presence.Count(at, p.Location())
+		p.Response.Sent(at, p.Location())
+		p.Response.Opened(at, p.Location())
+		p.Response.Dismiss(at)
+		p.Recency.Unlock(at)
+	}
+	r := &p.Recency
+	for _, at := range []*time.Time{
+		&r.SeenAt, &r.LockAt, &r.AppSwitchAt, &r.CallEndAt, &r.MotionChangeAt, &r.AppEventAt, &r.AppStartAt, &r.PrevAppStartAt, &r.AppEndAt,
+	} {
+		*at = now.Add(-time.Duration(rng.IntN(3600_000)) * time.Millisecond)
+	}
+	r.Sitting()
+	r.Heard(now.Add(-time.Hour), now)
+	known, err := profile.Encode(&p)
+	require.NoError(t, err)
+
+	h := timing.NewHolds("shop|2f1d7c0e-9a54-4b62-8c3e-0f6a1b2c3d4e")
+	for i := range 9 {
+		h.Fatigue = append(h.Fatigue, timing.Fatigue{
+			Category: rng.Uint32(), Pressure: 31 * rng.Float32(), At: now.Unix() - int64(i), Stretch: 1 + 3*rng.Float32(), Sends: 63, Opens: 17,
+		})
+	}
+	h.Moments.Bins = make([]byte, 8*16)
+	for i := range h.Moments.Bins {
+		h.Moments.Bins[i] = byte(rng.IntN(256))
+	}
+	for i := range 3 {
+		h.Sends = append(h.Sends, timing.Send{Message: rng.Uint32(), Category: rng.Uint32(), At: now.Add(-time.Duration(i) * time.Hour).UnixMilli(), Promotional: true})
+	}
+	h.Forget = now.Add(30 * 24 * time.Hour).Truncate(time.Second)
+	kept, err := timing.EncodeHolds(h)
+	require.NoError(t, err)
+	t.Logf("profile %d B, holds %d B", len(known), len(kept))
+	require.LessOrEqual(t, len(known)+len(kept), 1024)
+}
+
+// before is a state of before fatigue and sends were packed, of two categories and two releases, with hashes of 64 bits.
+func before(tb testing.TB) (blob []byte, at int64) {
+	tb.Helper()
+	at = 1778493600
+	blob, err := cbor.Marshal(map[int]any{
+		1: "demo", 2: "ada",
+		8: [][]any{{uint64(0xfedcba9876543210), uint64(0x0123456789abcdef), at*1000 + 7, true}, {1, 3, at * 1000, false}},
+		9: [][]any{
+			{0, float32(1.5), at, float32(1), float32(3), float32(1), float32(2)},
+			{uint64(0x0123456789abcdef), float32(0.3), at, float32(4), float32(32.5), float32(0), float32(9)},
+		},
+	})
+	require.NoError(tb, err)
+	return blob, at
+}
+
+func TestHoldsOfBeforeAreRead(t *testing.T) {
+	t.Parallel()
+	blob, at := before(t)
+	h, err := timing.DecodeHolds(blob)
+	require.NoError(t, err)
+	require.Equal(t, []timing.Send{{Message: 0x76543210, Category: 0x89abcdef, At: at*1000 + 7, Promotional: true}, {Message: 1, Category: 3, At: at * 1000}}, []timing.Send(h.Sends))
+	require.Len(t, h.Fatigue, 2)
+	require.Equal(t, timing.Fatigue{Pressure: 1.5, At: at, Stretch: 1, Sends: 3, Opens: 1}, h.Fatigue[0])
+	require.InDelta(t, 0.3, h.Fatigue[1].Pressure, 0.0003)
+	require.InDelta(t, 32.5, h.Fatigue[1].Sends, 0)
+
+	packed, err := timing.EncodeHolds(h)
+	require.NoError(t, err)
+	back, err := timing.DecodeHolds(packed)
+	require.NoError(t, err)
+	require.Equal(t, h, back)
+	require.Less(t, len(packed), len(blob)-40)
+}
+
 func TestHoldsArePackedSmall(t *testing.T) {
 	t.Parallel()
 	_, h, _, _ := full(t, 1)
@@ -88,6 +177,8 @@ func FuzzDecodeHolds(f *testing.F) {
 	e, h, in, now := full(f, 2)
 	blob, err := timing.EncodeHolds(h)
 	require.NoError(f, err)
+	f.Add(blob)
+	blob, _ = before(f)
 	f.Add(blob)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := timing.DecodeHolds(data)

@@ -14,7 +14,12 @@
 //	plan.go      optimal stopping against the deadline
 //	fatigue.go   the pressure of what was sent of late
 //	answers.go   what dispatch and the phone say afterwards
+//	pack.go      how fatigue and sends are packed
 //	policy/      the policy file and the gates
+//
+// What is kept of a person is two blobs, at most 1 kB together, as each has one writer: the profile is enrich's (habits,
+// context, answers), and Holds are timing's (fatigue, moments, sends for the caps). Devices, held messages and the ids that
+// deduplicate come on top.
 //
 // What a release is worth now is pkg/score's to say, as learn trains it.
 //

@@ -225,7 +225,7 @@ func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
 	q.relevance = math.Exp(-q.decay * max(t.now.Sub(h.AcceptedAt).Seconds(), 0))
 	halfLife := time.Duration(t.policy.Fatigue.HalfLife)
 	for i, cost := range [2]float64{t.policy.Fatigue.User, t.policy.Fatigue.Category} {
-		c := uint64(0)
+		c := uint32(0)
 		if i == 1 {
 			c = categoryHash(m.Category)
 		}

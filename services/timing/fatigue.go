@@ -8,13 +8,12 @@ import (
 
 // Fatigue is how tired a person is of one category (or, with category 0, of all pushes together), and how they answered.
 type Fatigue struct {
-	_        struct{} `cbor:",toarray"`
-	Category uint64   // hash of its name; 0 stands for all
-	Pressure float32  // leaky count of sends, as of At
-	At       int64    // Unix seconds
+	Category uint32  // see categoryHash; 0 stands for all
+	Pressure float32 // leaky count of sends, as of At, at most 32
+	At       int64   // Unix seconds
 	// Stretch multiplies the half-life: a dismissal lengthens it, an open shortens it again.
-	Stretch                  float32
-	Sends, Opens, Dismissals float32
+	Stretch      float32
+	Sends, Opens float32
 }
 
 const (
@@ -24,8 +23,8 @@ const (
 	maxAnswers    = 64 // counts of sends and opens are halved there: older answers fade
 )
 
-// categoryHash of a name; never 0.
-func categoryHash(name string) uint64 { return fnv1a("category\x00"+name) | 1 }
+// categoryHash is 32 bits of the hash of a name; never 0. A person has few categories.
+func categoryHash(name string) uint32 { return uint32(fnv1a("category\x00"+name)) | 1 }
 
 // pressure of the entry at now.
 func (f *Fatigue) pressure(now time.Time, halfLife time.Duration) float64 {
@@ -34,7 +33,7 @@ func (f *Fatigue) pressure(now time.Time, halfLife time.Duration) float64 {
 }
 
 // tiredness is the entry of a category, zero if there is none.
-func (h *Holds) tiredness(category uint64) Fatigue {
+func (h *Holds) tiredness(category uint32) Fatigue {
 	for _, f := range h.Fatigue {
 		if f.Category == category {
 			return f
@@ -45,14 +44,15 @@ func (h *Holds) tiredness(category uint64) Fatigue {
 
 // both updates the entries of the person and of a category, at the present moment.
 func (t *turn) both(category string, change func(*Fatigue)) {
-	for _, c := range [2]uint64{0, categoryHash(category)} {
+	for _, c := range [2]uint32{0, categoryHash(category)} {
 		f := t.h.tiredness(c)
 		f.Pressure = float32(f.pressure(t.now, time.Duration(t.policy.Fatigue.HalfLife)))
 		f.At = t.now.Unix()
 		change(&f)
 		if f.Sends > maxAnswers {
-			f.Sends, f.Opens, f.Dismissals = f.Sends/2, f.Opens/2, f.Dismissals/2
+			f.Sends, f.Opens = f.Sends/2, f.Opens/2
 		}
+		f = f.stored()
 		t.h.Fatigue = slices.DeleteFunc(t.h.Fatigue, func(x Fatigue) bool { return x.Category == c })
 		t.h.Fatigue = append(t.h.Fatigue, f)
 	}
@@ -83,5 +83,5 @@ func (t *turn) opened(category string) {
 
 // dismissed makes the pressure of what was sent last longer.
 func (t *turn) dismissed(category string) {
-	t.both(category, func(f *Fatigue) { f.Dismissals++; f.Stretch = min(maxStretch, f.Stretch*stretchStep) })
+	t.both(category, func(f *Fatigue) { f.Stretch = min(maxStretch, f.Stretch*stretchStep) })
 }

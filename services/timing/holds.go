@@ -19,8 +19,8 @@ type Holds struct {
 	Out     []Out            `cbor:"5,keyasint,omitempty"`
 	Ended   []Memory         `cbor:"6,keyasint,omitempty"` // ids of messages that are over
 	Cancels []Memory         `cbor:"7,keyasint,omitempty"` // what was cancelled, also before it came
-	Sends   []Send           `cbor:"8,keyasint,omitempty"` // for the gap and the rolling caps, oldest first
-	Fatigue []Fatigue        `cbor:"9,keyasint,omitempty"` // by category, the most recent last
+	Sends   sends            `cbor:"8,keyasint,omitzero"`  // for the gap and the rolling caps, oldest first
+	Fatigue fatigues         `cbor:"9,keyasint,omitzero"`  // by category, the most recent last
 	Moments Moments          `cbor:"10,keyasint,omitzero"` // how good this person's moments turn out to be
 	// Forget is when all of this is dropped if nothing more comes.
 	Forget time.Time `cbor:"11,keyasint,omitzero"`
@@ -78,10 +78,9 @@ type Memory struct {
 
 // Send is one release that spacing and caps count.
 type Send struct {
-	_           struct{} `cbor:",toarray"`
-	Message     uint64   // hash of its id
-	Category    uint64
-	At          int64 // Unix milliseconds
+	Message     uint32 // of the hash of its id
+	Category    uint32 // see categoryHash
+	At          int64  // Unix milliseconds
 	Promotional bool
 }
 

@@ -135,7 +135,7 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 	})
 	if m.Priority != event.Critical {
 		t.h.Sends = append(t.h.Sends, Send{
-			Message: fnv1a(m.MessageID), Category: categoryHash(m.Category), At: t.now.UnixMilli(), Promotional: m.Priority == event.Promotional,
+			Message: uint32(fnv1a(m.MessageID)), Category: categoryHash(m.Category), At: t.now.UnixMilli(), Promotional: m.Priority == event.Promotional,
 		})
 	}
 	t.tire(m.Category)

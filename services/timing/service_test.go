@@ -56,7 +56,7 @@ func newRig(t *testing.T) *rig {
 			return nil
 		})
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop
 		}
 		return err
 	})
