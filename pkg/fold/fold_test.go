@@ -272,7 +272,7 @@ func TestALargeStateStopsNobody(t *testing.T) {
 	e.publish(append(e.input("app|a", order{Item: "large", Due: due}), e.input("app|b", order{Item: "small", Due: due})...)...)
 	e.await("the checkpoint is made without it", func() bool { return journaled("app|b") && journaled(checkpointKey(0)) })
 	require.False(t, journaled("app|a"))
-	require.EqualValues(t, 1, testutil.ToFloat64(e.fold.metrics.large))
+	require.Equal(t, 1, int(testutil.ToFloat64(e.fold.metrics.large)))
 	e.publish(e.input("app|a", order{Item: "large", Cancel: true})...)
 	e.await("it is there when it fits", func() bool { return journaled("app|a") })
 	e.stop()
@@ -310,7 +310,7 @@ func TestForeignRecordsInTheJournal(t *testing.T) {
 	e.start()
 	e.publish(e.input("app|a", order{Item: "i", Cancel: true})...)
 	e.await("the hold was there", func() bool { return e.decisions()["cancelled-i"] == 1 })
-	require.EqualValues(t, 4, testutil.ToFloat64(e.fold.metrics.foreign))
+	require.Equal(t, 4, int(testutil.ToFloat64(e.fold.metrics.foreign)))
 	e.stop()
 }
 
