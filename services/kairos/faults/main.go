@@ -3,7 +3,7 @@
 //
 //	faults                       every row of the table, one seed each
 //	faults --seeds 5 --fault kill-timing
-//	faults --quick               a subset of about ten minutes
+//	faults --quick               a subset of about eleven minutes
 //
 // Control rows switch a guard off. The exit code is 1 when a gate does not hold, or when a control does not show what its
 // guard prevents.
@@ -47,7 +47,7 @@ type runCommand struct {
 	Seeds int      `help:"Runs of each fault, each with a seed of its own." default:"1"`
 	Seed  uint64   `help:"The first seed." default:"1"`
 	Fault []string `help:"Only these rows." placeholder:"NAME"`
-	Quick bool     `help:"Only a subset of about ten minutes."`
+	Quick bool     `help:"Only a subset of about eleven minutes."`
 	List  bool     `help:"List the rows and exit."`
 	JSON  string   `name:"json" help:"File that gets a line for every seed." type:"path" placeholder:"FILE"`
 	Bin   string   `help:"Directory with the services' programs, built with the tag failpoint; built if empty." type:"path" placeholder:"DIR"`
