@@ -172,7 +172,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	seen, lift := p.at(0)
 	e.now = score.Moment{
 		Value: q.value, Relevance: q.relevance, PSeen: seen, POpen: score.Opens(lift * q.odds[p.part[0]]),
-		Fatigue: q.fatigue[0].level + q.fatigue[1].level, Budget: q.budget,
+		Fatigue: q.fatigue[0].cost + q.fatigue[1].cost, Budget: q.budget,
 	}
 	e.u = e.now.Utility()
 	if planned(h, a) {
@@ -186,8 +186,8 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	e.extra[fValue], e.extra[fRelevance] = q.value, q.relevance
 	e.extra[fHoursHeld] = t.now.Sub(h.AcceptedAt).Hours()
 	e.extra[fHoursLeft] = h.Deadline.Sub(t.now).Hours()
-	e.extra[fFatigueUser], e.extra[fFatigueCategory] = q.fatigue[0].level, q.fatigue[1].level
-	e.extra[fPressureUser], e.extra[fPressureCategory] = score.Pressure(q.pressure[0].level), score.Pressure(q.pressure[1].level)
+	e.extra[fFatigueUser], e.extra[fFatigueCategory] = q.fatigue[0].cost, q.fatigue[1].cost
+	e.extra[fPressureUser], e.extra[fPressureCategory] = score.Pressure(q.pressure[0]), score.Pressure(q.pressure[1])
 	e.extra[fOpensUser], e.extra[fOpensDaypart] = ws.own, ws.answers[p.part[0]]
 	e.extra[fOpensCategory] = t.categoryAnswers(ws, m.Category)
 	e.extra[fOpensMessage] = t.model.MessageOffset(m, channel(a), t.p.Cohort)
@@ -230,25 +230,17 @@ func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
 			c = categoryHash(m.Category)
 		}
 		f := t.h.tiredness(c)
-		q.pressure[i] = leak{f.pressure(t.now, halfLife), halfLife.Seconds() * float64(f.Stretch)}
-		q.fatigue[i] = leak{cost * q.pressure[i].level, q.pressure[i].half}
+		q.pressure[i] = f.pressure(t.now, halfLife)
+		q.fatigue[i] = leak{cost * q.pressure[i], halfLife.Seconds() * float64(f.Stretch)}
 	}
 	shared := ws.own + t.categoryAnswers(ws, m.Category) + t.model.MessageOffset(m, channel(a), t.p.Cohort)
-	now := t.now.In(t.loc)
+	// The pressure counts as it is now, also for later: answers stretch it, so that its weight also tells who opens at all,
+	// and a plan that took all of it for an effect would wait for the leak.
+	shared += t.model.Tired(q.pressure[0], q.pressure[1])
 	for d := range q.odds {
-		begins := until(now, d)
-		tired := t.model.Tired(q.pressure[0].after(begins), q.pressure[1].after(begins))
-		q.odds[d] = math.Exp(shared + ws.answers[d] + tired)
+		q.odds[d] = math.Exp(shared + ws.answers[d])
 	}
 	return q
-}
-
-// until is in how many seconds a daypart next begins; 0 for the one that it is.
-func until(local time.Time, daypart int) float64 {
-	const length = 24 * 3600 / score.Dayparts
-	past := local.Hour()*3600 + local.Minute()*60 + local.Second()
-	ahead := (daypart - past/length + score.Dayparts) % score.Dayparts
-	return float64(max(ahead*length-past%length, 0))
 }
 
 // categoryAnswers is how much more or less than their other pushes the person opens those of a category.

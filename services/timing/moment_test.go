@@ -89,7 +89,7 @@ func TestAStrangerOfACohortGetsItsMoment(t *testing.T) {
 	require.Less(t, (released("larks")+24-7)%24, 15, "of whom nothing was learned")
 }
 
-func TestPushesOfLateLowerTheChanceOfAnOpenUntilTheyLeak(t *testing.T) {
+func TestPushesOfLateLowerTheChanceOfAnOpen(t *testing.T) {
 	t.Parallel()
 	decide := func(tired bool) event.Decision {
 		s := tell(t, "").weeks("2026-05-11 12:00")

@@ -12,8 +12,8 @@ type terms struct {
 	value     float64                 // worth of an open
 	relevance float64                 // now
 	decay     float64                 // of relevance, per second: half-life and delay cost together
-	odds      [score.Dayparts]float64 // multiply the path's odds of an open, with the pressure at the beginning of the daypart
-	pressure  [2]leak                 // of pushes on the person, of those of the category
+	odds      [score.Dayparts]float64 // multiply the path's odds of an open
+	pressure  [2]float64              // of the person's pushes, of those of the category
 	fatigue   [2]leak                 // what it costs
 	budget    float64
 	threshold float64 // factor on the value of waiting
@@ -22,10 +22,8 @@ type terms struct {
 	shut      []span  // when gates forbid a release, in order, not overlapping
 }
 
-// leak is something that halves in a number of seconds.
-type leak struct{ level, half float64 }
-
-func (l leak) after(seconds float64) float64 { return l.level * math.Exp2(-seconds/l.half) }
+// leak is a cost that halves in a number of seconds.
+type leak struct{ cost, half float64 }
 
 // span of time in which a gate forbids a release: [from, to).
 type span struct{ from, to float64 }
@@ -174,7 +172,7 @@ func (s *solver) forward(p *path, q *terms) (n, k int) {
 	shut := q.shut
 	walk := walk{
 		rel: q.value * q.relevance, decay: decaying(q.decay),
-		tire:  [2]float64{q.fatigue[0].level, q.fatigue[1].level},
+		tire:  [2]float64{q.fatigue[0].cost, q.fatigue[1].cost},
 		leaks: [2]decays{decaying(math.Ln2 / q.fatigue[0].half), decaying(math.Ln2 / q.fatigue[1].half)},
 		best:  p.bestLift,
 	}
