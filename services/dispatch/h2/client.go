@@ -231,7 +231,12 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 	c.mu.Unlock()
 	select {
 	case g := <-ch:
-		return g.conn, g.err
+		if g.conn == nil || ctx.Err() == nil {
+			return g.conn, g.err
+		}
+		// Both came while this process slept: whoever waited does not any more, and others may have asked meanwhile.
+		c.release(g.conn) //nolint:contextcheck // a connection outlives the request that has it opened
+		return nil, context.Cause(ctx)
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
