@@ -24,6 +24,13 @@ type soakCommand struct {
 	Keep string        `help:"Directory for logs and data that are kept." type:"path" placeholder:"DIR"`
 }
 
+// soaked is the policy of a soak. What was sent waits for its answer for a day, and an id is remembered for a week: half an hour
+// would only ever add to that. With windows of minutes the state is as full in the second quarter as in the last, and what
+// still grows is a leak.
+const soaked = policy + `attribution_window: 4m
+dedupe_window: 5m
+`
+
 // Run soaks.
 func (c *soakCommand) Run(ctx context.Context) (err error) {
 	s, done, err := newSuite(ctx, c.Bin, c.Keep)
@@ -35,7 +42,7 @@ func (c *soakCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	dir := filepath.Join(s.dir, "soak")
-	r, err := rig.Open(ctx, s.kafka, rig.Config{Bin: s.bin, Dir: dir, Prefix: "soak.", Policy: policy})
+	r, err := rig.Open(ctx, s.kafka, rig.Config{Bin: s.bin, Dir: dir, Prefix: "soak.", Policy: soaked})
 	if err != nil {
 		return err
 	}
