@@ -9,8 +9,8 @@ import (
 	"github.com/kairos-push/kairos/pkg/event"
 )
 
-// Arms of the exploration draw. Those that follow the policy are named after their threshold: policy_0.8, policy_1,
-// policy_1.25.
+// Arms of the exploration draw. Those that follow the policy are named after their threshold: policy_0.8, policy_0.9,
+// policy_1.
 const (
 	ArmFixed     = "fixed"     // no choice: critical, or a time that the sender fixed
 	ArmImmediate = "immediate" // as soon as no gate forbids it

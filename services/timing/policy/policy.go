@@ -35,7 +35,10 @@ type Exploration struct {
 	Uniform   float64 `yaml:"uniform"`
 	Control   float64 `yaml:"control"` // not sent at all; promotional messages only
 
-	Thresholds []float64 `yaml:"thresholds"` // 0.8, 1 and 1.25; none means 1
+	// Thresholds are 0.8, 0.9 and 1; none means 1. None is above 1 by default: at its best moment a release is worth hardly more than
+	// waiting, so that such an arm is one that sends at the deadline. In simulation a factor of 1.05 kept 64 of 87 % of the reach
+	// headroom, 1.1 kept 38 and 1.25 kept 10.
+	Thresholds []float64 `yaml:"thresholds"`
 }
 
 // Fatigue is a leaky count of sends: each adds 1, and it halves every HalfLife. The costs are in the unit of
@@ -120,7 +123,7 @@ func Default() Policy {
 			Deadline:    event.Duration(24 * time.Hour),
 			DelayCost:   0.05,
 			Foreground:  ForegroundSend,
-			Exploration: Exploration{Immediate: 0.04, Uniform: 0.04, Control: 0.02, Thresholds: []float64{0.8, 1, 1.25}},
+			Exploration: Exploration{Immediate: 0.04, Uniform: 0.04, Control: 0.02, Thresholds: []float64{0.8, 0.9, 1}},
 		},
 	}
 	p.seal()

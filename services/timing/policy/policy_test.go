@@ -123,7 +123,7 @@ func TestExplore(t *testing.T) {
 		require.Less(t, d.Where, 1.0)
 	}
 	for arm, want := range map[string]float64{
-		"policy_0.8": 0.3, "policy_1": 0.3, "policy_1.25": 0.3, ArmImmediate: 0.04, ArmUniform: 0.04, ArmControl: 0.02,
+		"policy_0.8": 0.3, "policy_0.9": 0.3, "policy_1": 0.3, ArmImmediate: 0.04, ArmUniform: 0.04, ArmControl: 0.02,
 	} {
 		require.InDelta(t, want, float64(n[arm])/draws, 0.012, arm)
 	}
