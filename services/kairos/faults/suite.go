@@ -111,7 +111,7 @@ func (s *suite) play(ctx context.Context, f *Fault, res *Result) (err error) {
 	cfg := rig.Config{Bin: s.bin, Dir: dir, Prefix: fmt.Sprintf("f%d.", s.count), Env: map[string]string{}, Beside: f.Beside, Masters: f.Masters, Policy: policy}
 	for service, env := range f.Env {
 		if strings.Contains(env, "%d") {
-			env = fmt.Sprintf(env, 25+rnd.IntN(25))
+			env = fmt.Sprintf(env, 10+rnd.IntN(15))
 		}
 		cfg.Env[service] = env
 	}

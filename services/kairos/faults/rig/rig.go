@@ -108,7 +108,11 @@ func (r *Rig) topics(ctx context.Context) error {
 	if err := c.Apply(ctx, topic.WithDLQs(), Partitions, replicas); err != nil {
 		return err
 	}
-	return verify.BrokersTime(ctx, r.Kafka.Brokers(), r.Prefix+topic.Outcomes.Name)
+	outcomes := r.Prefix + topic.Outcomes.Name
+	if err := verify.BrokersTime(ctx, r.Kafka.Brokers(), outcomes); err != nil {
+		return err
+	}
+	return Await(time.Minute, func() error { return verify.HasBrokersTime(ctx, r.Kafka.Brokers(), outcomes) })
 }
 
 func (r *Rig) services(context.Context) error {

@@ -52,6 +52,8 @@ func Outcomes(ctx context.Context, brokers []string, topic string) ([]Row, error
 	return out, nil
 }
 
+const timestampType, appendTime = "message.timestamp.type", "LogAppendTime"
+
 // BrokersTime makes the brokers say when a row of the topic was written: the services' clocks may be wrong.
 func BrokersTime(ctx context.Context, brokers []string, topic string) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
@@ -60,7 +62,7 @@ func BrokersTime(ctx context.Context, brokers []string, topic string) error {
 	}
 	defer cl.Close()
 	set := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-	set.Name, set.Value = "message.timestamp.type", new("LogAppendTime")
+	set.Name, set.Value = timestampType, new(appendTime)
 	of := kmsg.NewIncrementalAlterConfigsRequestResource()
 	of.ResourceType, of.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 	of.Configs = append(of.Configs, set)
@@ -71,6 +73,36 @@ func BrokersTime(ctx context.Context, brokers []string, topic string) error {
 		return err
 	}
 	return kerr.ErrorForCode(res.Resources[0].ErrorCode)
+}
+
+// HasBrokersTime says whether every broker knows: the answer to BrokersTime is the controller's.
+func HasBrokersTime(ctx context.Context, brokers []string, topic string) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	of := kmsg.NewDescribeConfigsRequestResource()
+	of.ResourceType, of.ResourceName, of.ConfigNames = kmsg.ConfigResourceTypeTopic, topic, []string{timestampType}
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.Resources = append(req.Resources, of)
+	for _, seed := range cl.SeedBrokers() {
+		res, err := seed.RetriableRequest(ctx, req)
+		if err != nil {
+			return err
+		}
+		for _, r := range res.(*kmsg.DescribeConfigsResponse).Resources { //nolint:forcetypeassert // what answers that request
+			if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+				return err
+			}
+			for _, c := range r.Configs {
+				if c.Value == nil || *c.Value != appendTime {
+					return fmt.Errorf("%s: %s is not yet %s", topic, timestampType, appendTime)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // ends are the ends of the partitions that hold something.
