@@ -28,10 +28,11 @@ build: ## build every program into bin/
 	@CGO_ENABLED=0 go build -trimpath -o bin/kairos ./services/kairos
 
 # Vetting is lint's: here it would go through every dependency too. The compiler and the tests collect garbage seldom, and a
-# test program does not sleep a second at its end to find one more race. The packages that take longest come first.
+# test program does not sleep a second at its end to find one more race. The packages that take longest come first,
+# and as some of them wait for timers, one more than there are cores runs at once.
 .PHONY: test
 test: ## all tests on embedded servers, with the race detector
-	GOGC=400 GORACE=atexit_sleep_ms=0 go test -race -vet=off -timeout 10m ./services/kairos/pipeline ./services/kairos work
+	GOGC=400 GORACE=atexit_sleep_ms=0 go test -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -race -vet=off -timeout 10m ./services/kairos/pipeline ./services/kairos work
 
 .PHONY: race
 race: test ## the same as test: the race detector is always on

@@ -39,7 +39,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	time.Sleep(time.Until(monday)) // bubbles begin with the year 2000
 	b := &bench{T: t, kafka: pipetest.Start(t, pipetest.Virtual).Stream(t), models: map[string][]stream.Record{}}
-	b.rows = crowd("demo", raced.Size(12, 6), 2, 7)
+	b.rows = crowd("demo", raced.Size(12, 4), 2, 7)
 	require.NoError(t, b.kafka.Apply(t.Context(), topic.WithDLQs(), 2, 1))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})

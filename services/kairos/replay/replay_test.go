@@ -143,7 +143,7 @@ func TestAWorldOutsideCanPlayAgainstTheCore(t *testing.T) {
 func TestTheSameLogGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	var in bytes.Buffer
-	require.NoError(t, collegemsg.Convert(&in, collegemsg.Synthetic(3, 200, raced.Size(3000, 800)), wishes))
+	require.NoError(t, collegemsg.Convert(&in, collegemsg.Synthetic(3, 200, raced.Size(3000, 400)), wishes))
 	var outs, decisions [2]bytes.Buffer
 	for i := range outs {
 		_, err := replay.Run(t.Context(), timing.NewEngine(policy.Default()), replay.Streams{

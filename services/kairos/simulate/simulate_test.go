@@ -36,7 +36,7 @@ func TestTheSameSeedGivesTheSameResult(t *testing.T) {
 func TestEveryPolicyPlaysByTheRules(t *testing.T) {
 	t.Parallel()
 	cfg := small()
-	for _, r := range cfg.Regimes {
+	for _, r := range cfg.Regimes[:raced.Size(len(cfg.Regimes), 3)] {
 		courses, _, err := play(t.Context(), cfg, r, func(float64) {})
 		require.NoError(t, err)
 		attended := make([]float64, len(Names))
