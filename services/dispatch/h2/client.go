@@ -231,12 +231,10 @@ func (c *Client) acquire(ctx context.Context) (*conn, error) {
 	c.mu.Unlock()
 	select {
 	case g := <-ch:
-		if g.conn == nil || ctx.Err() == nil {
+		if ctx.Err() == nil {
 			return g.conn, g.err
 		}
-		// Both came while this process slept: whoever waited does not any more, and others may have asked meanwhile.
-		c.release(g.conn) //nolint:contextcheck // a connection outlives the request that has it opened
-		return nil, context.Cause(ctx)
+		ch <- g // both came while this process slept: whoever waited does not any more, and others may have asked meanwhile
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
