@@ -51,17 +51,13 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 	var candidate *OffPolicy
 	var unjudged string
 	if c.Policy != "" {
-		p, err := readPolicy(c.Policy)
+		p, err := policy.Load(c.Policy)
 		if err != nil {
 			return err
 		}
-		known := []policy.Policy{policy.Default()}
-		if c.Logged != "" {
-			logged, err := readPolicy(c.Logged)
-			if err != nil {
-				return err
-			}
-			known = append(known, logged)
+		logged, err := policy.Load(c.Logged)
+		if err != nil {
+			return err
 		}
 		estimate, err := log.Candidate(p, c.Seed)
 		if err != nil {
@@ -71,7 +67,7 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 		if err := grid(o, "Opens under the candidate "+p.Name, candidateHead, candidateRows(candidate)); err != nil {
 			return err
 		}
-		unjudged = log.unjudged(p, known)
+		unjudged = log.unjudged(p, []policy.Policy{policy.Default(), logged})
 		o.Printf("%s\n", unjudged)
 	}
 	o.Printf("Brackets: 95 %% intervals, people resampled.\n")
@@ -83,18 +79,6 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 		return err
 	}
 	return errors.Join(log.page(arms, candidate, unjudged, fmt.Sprintf("%d messages of %d people.", len(log.messages), len(log.people()))).Write(f), f.Close())
-}
-
-func readPolicy(file string) (policy.Policy, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return policy.Policy{}, err
-	}
-	p, err := policy.Parse(data)
-	if err != nil {
-		return p, fmt.Errorf("%s: %w", file, err)
-	}
-	return p, nil
 }
 
 func (c *OutcomesCmd) read(ctx context.Context, o *cli.IO, log *Log) error {
@@ -156,12 +140,12 @@ func (c *CollegeCmd) Run(o *cli.IO) error {
 	if err != nil {
 		return err
 	}
-	p := policy.Default()
-	p.Defaults.Exploration = policy.Exploration{}
-	if c.Policy != "" {
-		if p, err = readPolicy(c.Policy); err != nil {
-			return err
-		}
+	p, err := policy.Load(c.Policy)
+	if err != nil {
+		return err
+	}
+	if c.Policy == "" {
+		p.Defaults.Exploration = policy.Exploration{}
 	}
 	rows, err := College(log, c.Hold, timing.NewEngine(p), c.Seed)
 	if err != nil {

@@ -61,16 +61,12 @@ func (c *Cmd) Run(ctx context.Context, o *cli.IO) error {
 }
 
 func (c *Cmd) config() (Config, error) {
-	pol := policy.Default()
-	pol.Defaults.Exploration = policy.Exploration{}
-	if c.Policy != "" {
-		data, err := os.ReadFile(c.Policy)
-		if err != nil {
-			return Config{}, err
-		}
-		if pol, err = policy.Parse(data); err != nil {
-			return Config{}, err
-		}
+	pol, err := policy.Load(c.Policy)
+	if err != nil {
+		return Config{}, err
+	}
+	if c.Policy == "" {
+		pol.Defaults.Exploration = policy.Exploration{}
 	}
 	cfg := Config{
 		Params: population.Default, Regimes: Regimes(c.Hold), People: c.People, Days: c.Days, Warmup: c.Warmup,
