@@ -46,6 +46,7 @@ type (
 		PrunedAt    int64                   `cbor:"15,keyasint,omitempty"`
 		Pruned      uint64                  `cbor:"16,keyasint,omitempty"`
 		DisabledAt  int64                   `cbor:"17,keyasint,omitempty"`
+		Changed     [changing]int64         `cbor:"18,keyasint,omitzero"`
 	}
 	packedReading struct {
 		_     struct{} `cbor:",toarray"`
@@ -83,7 +84,8 @@ func (a packedAnswers) IsZero() bool { return a.Hour == 0 }
 
 const (
 	readings = 12 // fields of Live
-	instants = 11 // times of Recency
+	changing = 5  // of them, those that know when they changed
+	instants = 10 // times of Recency
 )
 
 func (l *Live) all() [readings]*Reading {
@@ -93,10 +95,14 @@ func (l *Live) all() [readings]*Reading {
 	}
 }
 
+func (l *Live) changing() [changing]*Reading {
+	return [changing]*Reading{&l.Charging, &l.Headphones, &l.Motion, &l.Network, &l.Ringer}
+}
+
 func (r *Recency) all() [instants]*time.Time {
 	return [instants]*time.Time{
 		&r.SeenAt, &r.UnlockAt, &r.PrevUnlockAt, &r.LockAt, &r.AppSwitchAt, &r.CallEndAt,
-		&r.MotionChangeAt, &r.AppEventAt, &r.AppStartAt, &r.PrevAppStartAt, &r.AppEndAt,
+		&r.AppEventAt, &r.AppStartAt, &r.PrevAppStartAt, &r.AppEndAt,
 	}
 }
 
@@ -139,6 +145,9 @@ func (p Profile) MarshalCBOR() ([]byte, error) {
 		for j, r := range d.Live.all() {
 			w.Devices[i].Live[j] = packedReading{Value: r.Value, At: millis(r.At)}
 		}
+		for j, r := range d.Live.changing() {
+			w.Devices[i].Changed[j] = millis(r.ChangedAt)
+		}
 	}
 	return encMode.Marshal(&w)
 }
@@ -176,6 +185,9 @@ func (p *Profile) UnmarshalCBOR(b []byte) error {
 		}
 		for j, r := range p.Devices[i].Live.all() {
 			*r = Reading{Value: d.Live[j].Value, At: instant(d.Live[j].At)}
+		}
+		for j, r := range p.Devices[i].Live.changing() {
+			r.ChangedAt = instant(d.Changed[j])
 		}
 	}
 	return nil

@@ -25,6 +25,8 @@ type Live struct {
 type Reading struct {
 	Value string    `json:"value,omitzero"`
 	At    time.Time `json:"at,omitzero"`
+	// ChangedAt is when another value gave way to it, of a reading whose changes are breakpoints; zero if it is the first.
+	ChangedAt time.Time `json:"changed_at,omitzero"`
 }
 
 // Never is the age of what was never observed.
@@ -55,8 +57,16 @@ func (r *Reading) Set(value string, at time.Time) bool {
 	if at.Before(r.At) || at.Equal(r.At) && value <= r.Value {
 		return false
 	}
-	*r = Reading{Value: value, At: at}
+	r.Value, r.At = value, at
 	return true
+}
+
+// Change is Set for a reading whose changes are breakpoints.
+func (r *Reading) Change(value string, at time.Time) {
+	before := r.Value
+	if r.Set(value, at) && before != "" && before != value {
+		r.ChangedAt = at
+	}
 }
 
 // Widths of the three windows of unlock counts.

@@ -80,7 +80,6 @@ type Recency struct {
 	LockAt         time.Time `json:"lock_at,omitzero"`
 	AppSwitchAt    time.Time `json:"app_switch_at,omitzero"` // the own app came to the foreground or left it
 	CallEndAt      time.Time `json:"call_end_at,omitzero"`
-	MotionChangeAt time.Time `json:"motion_change_at,omitzero"`
 	AppEventAt     time.Time `json:"app_event_at,omitzero"` // last own-app event
 	AppStartAt     time.Time `json:"app_start_at,omitzero"` // session_started
 	PrevAppStartAt time.Time `json:"prev_app_start_at,omitzero"`

@@ -26,6 +26,9 @@ const (
 	InUse2400
 
 	Away0 // seconds since it was put away, if that is newer
+	Away60
+	Away120
+	Away360
 	Away600
 	Away2400
 
@@ -39,9 +42,21 @@ const (
 	Unlocks24h
 	Session // log(1 + minutes) of the last finished sitting
 
-	CallEnded // breakpoints: 1 at the moment, 0 five minutes later
-	AppSwitched
+	CallEnded0 // seconds since the end of a call: a breakpoint
+	CallEnded60
+	CallEnded120
+	CallEnded360
+
+	AppSwitched0 // seconds since the own app came to the foreground or left it
+	AppSwitched60
+	AppSwitched120
+	AppSwitched360
+
+	ChargingChanged // 1 when it became another, 0 five minutes later
+	HeadphonesChanged
 	MotionChanged
+	NetworkChanged
+	RingerChanged
 
 	Charging // states: 1 when observed, falling to 0 as the observation gets old
 	Headphones
@@ -67,10 +82,12 @@ const (
 var names = [NumFeatures]string{
 	"bias", "prior", "prior_low", "live", "prior_live", "prior_low_live",
 	"in_use_0s", "in_use_60s", "in_use_120s", "in_use_360s", "in_use_900s", "in_use_2400s",
-	"away_0s", "away_600s", "away_2400s",
+	"away_0s", "away_60s", "away_120s", "away_360s", "away_600s", "away_2400s",
 	"app_0s", "app_120s", "app_600s", "app_1800s",
 	"unlocks_10m", "unlocks_1h", "unlocks_24h", "session",
-	"call_ended", "app_switched", "motion_changed",
+	"call_ended_0s", "call_ended_60s", "call_ended_120s", "call_ended_360s",
+	"app_switched_0s", "app_switched_60s", "app_switched_120s", "app_switched_360s",
+	"charging_changed", "headphones_changed", "motion_changed", "network_changed", "ringer_changed",
 	"charging", "headphones", "still", "on_foot", "cycling", "in_vehicle", "offline", "silent", "vibrate",
 	"low_battery", "in_call", "dnd", "foreground", "pressure_user", "pressure_category",
 }
@@ -98,8 +115,8 @@ type Vector struct {
 	values [maxActive]float64
 }
 
-// maxActive features can be there at once: all but the ages, and two knots of one age.
-const maxActive = NumFeatures - 13 + 2
+// maxActive features can be there at once: all but the ages, and two knots each of the newest sign's and the breakpoints'.
+const maxActive = NumFeatures - int(App1800-InUse0+1) + 2 - int(AppSwitched360-CallEnded0+1) + 4
 
 func (x *Vector) put(f Feature, v float64) {
 	x.which[x.n], x.values[x.n] = f, v
@@ -120,13 +137,14 @@ func (x *Vector) All() iter.Seq2[Feature, float64] {
 // Knots of the ages, in seconds; at the last one the sign has gone stale.
 var (
 	inUseKnots = [...]float64{0, 60, 120, 360, 900, 2400, 7200}
-	awayKnots  = [...]float64{0, 600, 2400, 14400}
+	awayKnots  = [...]float64{0, 60, 120, 360, 600, 2400, 14400}
 	appKnots   = [...]float64{0, 120, 600, 1800, 5400}
+	breakKnots = [...]float64{0, 60, 120, 360, 900}
 )
 
 // How long a state is believed, in seconds.
 const (
-	breakpoint  = 300
+	changed     = 300
 	minutesLong = 1800
 	hourLong    = 3600
 	hoursLong   = 4 * 3600
@@ -164,6 +182,19 @@ var lasts = [NumStates]float64{
 	hourLong, hoursLong, minutesLong,
 }
 
+// Change is a state's having become another, as an age; Never if it did not.
+type Change uint8
+
+// The changes, in the order of their features from ChargingChanged on.
+const (
+	OfCharging Change = iota
+	OfHeadphones
+	OfMotion
+	OfNetwork
+	OfRinger
+	NumChanges
+)
+
 // Context is what is known of a person at one instant. Ages are in seconds, Never for what was not observed.
 type Context struct {
 	InUse, Away, App       float64 // at most one matters: the newest sign
@@ -171,7 +202,7 @@ type Context struct {
 	Unlocks24h             float64
 	SessionSeconds         float64
 	CallEnded, AppSwitched float64
-	MotionChanged          float64
+	Changes                [NumChanges]float64
 	States                 [NumStates]float64
 
 	fading [maxFading]fading // by Prepare: what fades at a constant rate
@@ -184,11 +215,14 @@ type fading struct {
 	scale, rate float64
 }
 
-const maxFading = 4 + 3 + int(NumStates)
+const maxFading = 4 + int(NumChanges) + int(NumStates)
 
 // Unobserved is the context of a person of whom nothing is known.
 func Unobserved() Context {
-	c := Context{InUse: Never, Away: Never, App: Never, CallEnded: Never, AppSwitched: Never, MotionChanged: Never}
+	c := Context{InUse: Never, Away: Never, App: Never, CallEnded: Never, AppSwitched: Never}
+	for i := range c.Changes {
+		c.Changes[i] = Never
+	}
 	for i := range c.States {
 		c.States[i] = Never
 	}
@@ -202,9 +236,9 @@ func (c *Context) Prepare() {
 	c.counts(Unlocks1h, c.Unlocks1h, 2*hourLong)
 	c.counts(Unlocks24h, c.Unlocks24h, hoursLong)
 	c.counts(Session, c.SessionSeconds/60, hourLong)
-	c.sign(CallEnded, c.CallEnded, breakpoint)
-	c.sign(AppSwitched, c.AppSwitched, breakpoint)
-	c.sign(MotionChanged, c.MotionChanged, breakpoint)
+	for i, age := range c.Changes {
+		c.sign(ChargingChanged+Feature(i), age, changed)
+	}
 	for i, age := range c.States {
 		c.sign(Charging+Feature(i), age, lasts[i])
 	}
@@ -247,6 +281,8 @@ func (c *Context) At(dt, prior float64, x *Vector) {
 			x.put(PriorLowLive, low*fresh)
 		}
 	}
+	x.hats(breakKnots[:], CallEnded0, c.CallEnded+dt)
+	x.hats(breakKnots[:], AppSwitched0, c.AppSwitched+dt)
 	for i := range c.fading[:c.n] {
 		f := &c.fading[i]
 		if v := f.scale - f.rate*dt; v > 0 {
@@ -255,8 +291,18 @@ func (c *Context) At(dt, prior float64, x *Vector) {
 	}
 }
 
-// live shares an age between two knots; from the last but one knot on it goes stale.
+// live adds the newest sign of use; from the last but one knot on it goes stale.
 func (x *Vector) live(knots []float64, first Feature, age, prior float64) (fresh float64) {
+	if fresh = x.hats(knots, first, age); fresh > 0 {
+		x.put(Live, fresh)
+		x.put(PriorLive, prior*fresh)
+	}
+	return fresh
+}
+
+// hats shares an age between the two knots beside it. The last knot has no feature: what is left of 1 on the way there is
+// returned.
+func (x *Vector) hats(knots []float64, first Feature, age float64) (fresh float64) {
 	last := len(knots) - 1
 	if age >= knots[last] {
 		return 0
@@ -267,14 +313,11 @@ func (x *Vector) live(knots []float64, first Feature, age, prior float64) (fresh
 	}
 	w := (age - knots[i]) / (knots[i+1] - knots[i])
 	x.put(first+Feature(i), 1-w)
-	if fresh = 1; i+1 == last {
-		fresh = 1 - w
-	} else {
-		x.put(first+Feature(i+1), w)
+	if i+1 == last {
+		return 1 - w
 	}
-	x.put(Live, fresh)
-	x.put(PriorLive, prior*fresh)
-	return fresh
+	x.put(first+Feature(i+1), w)
+	return 1
 }
 
 // Stale says that nothing but the habit is left: no later instant differs but by its hour.

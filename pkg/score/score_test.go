@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 )
 
 // busy is the habit of an hour in which the person nearly always looks at the phone.
@@ -78,7 +79,10 @@ func anyContext(t *rapid.T) Context {
 	c := Context{
 		InUse: age.Draw(t, "in use"), Away: age.Draw(t, "away"), App: age.Draw(t, "app"),
 		Unlocks10m: rapid.Float64Range(-1, 1e4).Draw(t, "unlocks"), SessionSeconds: rapid.Float64Range(0, 1e6).Draw(t, "session"),
-		CallEnded: age.Draw(t, "call"), AppSwitched: age.Draw(t, "switch"), MotionChanged: age.Draw(t, "motion"),
+		CallEnded: age.Draw(t, "call"), AppSwitched: age.Draw(t, "switch"),
+	}
+	for i := range c.Changes {
+		c.Changes[i] = age.Draw(t, "change")
 	}
 	for i := range c.States {
 		c.States[i] = age.Draw(t, "state")
@@ -103,6 +107,61 @@ func TestNoContextBreaksTheScore(t *testing.T) {
 			named[f] = true
 		}
 	})
+}
+
+// Ages are told apart at 0, 60, 120 and 360 seconds (timing.md §2): each has a weight of its own, shared in between.
+func TestAgesHaveKnots(t *testing.T) {
+	t.Parallel()
+	for _, set := range []struct {
+		first, last Feature
+		at          func(*Context, float64)
+	}{
+		{InUse0, InUse360, func(c *Context, age float64) { c.InUse = age }},
+		{Away0, Away360, func(c *Context, age float64) { c.Away = age }},
+		{CallEnded0, CallEnded360, func(c *Context, age float64) { c.CallEnded = age }},
+		{AppSwitched0, AppSwitched360, func(c *Context, age float64) { c.AppSwitched = age }},
+	} {
+		for age, want := range map[float64][4]float64{
+			0: {1}, 15: {0.75, 0.25}, 60: {0, 1}, 90: {0, 0.5, 0.5}, 120: {0, 0, 1}, 240: {0, 0, 0.5, 0.5}, 360: {0, 0, 0, 1},
+		} {
+			c := Unobserved()
+			set.at(&c, age)
+			c.Prepare()
+			var x Vector
+			c.At(0, busy, &x)
+			got := [4]float64{}
+			for f, v := range x.All() {
+				if f >= set.first && f <= set.last {
+					got[f-set.first] = v
+				}
+			}
+			require.InDeltaSlice(t, want[:], got[:], 1e-12, "%s … at %v s", set.first, age)
+		}
+	}
+}
+
+// A change of what the phone shows is a breakpoint, which fades within five minutes.
+func TestChangesFade(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 11, 10, 0, 0, 0, time.UTC)
+	changed := profile.Reading{Value: "b", At: now, ChangedAt: now.Add(-100 * time.Second)}
+	for f, live := range map[Feature]profile.Live{
+		ChargingChanged: {Charging: changed}, HeadphonesChanged: {Headphones: changed}, MotionChanged: {Motion: changed},
+		NetworkChanged: {Network: changed}, RingerChanged: {Ringer: changed},
+	} {
+		c := Sense(&profile.Profile{Devices: []profile.Device{{DeviceID: "d", LastSeenAt: now, Live: live}}}, now)
+		for dt, want := range map[float64]float64{0: 2.0 / 3, 100: 1.0 / 3, 200: 0} {
+			var x Vector
+			c.At(dt, busy, &x)
+			got := 0.0
+			for g, v := range x.All() {
+				if g == f {
+					got = v
+				}
+			}
+			require.InDelta(t, want, got, 1e-9, "%s, %v s later", f, dt)
+		}
+	}
 }
 
 func TestShrunk(t *testing.T) {

@@ -47,11 +47,13 @@ func senseDevices(p *profile.Profile, now time.Time, c *Context) {
 	c.Unlocks10m, c.Unlocks1h, c.Unlocks24h = r.Unlocks(now)
 	c.CallEnded = seconds(r.CallEndAt, now)
 	c.AppSwitched = seconds(r.AppSwitchAt, now)
-	c.MotionChanged = seconds(r.MotionChangeAt, now)
 	if shown == nil {
 		return
 	}
 	l := &shown.Live
+	for i, r := range [NumChanges]*profile.Reading{&l.Charging, &l.Headphones, &l.Motion, &l.Network, &l.Ringer} {
+		c.Changes[i] = seconds(r.ChangedAt, now)
+	}
 	state := func(s State, shows bool, r profile.Reading) {
 		if shows {
 			c.States[s] = seconds(r.At, now)

@@ -9,5 +9,5 @@
 // Phones are late, twice and out of order, so nothing here moves back: each reading, address and habit keeps its own time.
 // Records that are at most profile.Lateness hours late lead to the same profile in any order and any number, but for two
 // things that need the past: a person's local hours are those of the time zone known when the record came, and
-// Recency.MotionChangeAt compares with the motion known then. User records carry no time: their order in the log counts.
+// Reading.ChangedAt compares with the value known then. User records carry no time: their order in the log counts.
 package enrich

@@ -43,11 +43,6 @@ func (s *step) signal(sig *event.Signal) (fresh bool) {
 	case event.SignalCallEnded:
 		d.Live.Call.Set("ended", at)
 		latest(&r.CallEndAt, at)
-	case event.SignalMotion:
-		before := d.Live.Motion.Value
-		if d.Live.Motion.Set(sig.Value.Text, at) && before != "" && before != sig.Value.Text {
-			latest(&r.MotionChangeAt, at)
-		}
 	case event.SignalTimeZoneChanged:
 		s.zone(d, sig.Value.Text, at)
 	case event.SignalBatteryLevel:
@@ -73,21 +68,23 @@ func plain(l *profile.Live, sig *event.Signal, at time.Time) {
 	case event.SignalScreenOff:
 		l.Screen.Set("off", at)
 	case event.SignalChargingStarted:
-		l.Charging.Set("on", at)
+		l.Charging.Change("on", at)
 	case event.SignalChargingStopped:
-		l.Charging.Set("off", at)
+		l.Charging.Change("off", at)
 	case event.SignalHeadphonesConnected:
-		l.Headphones.Set("on", at)
+		l.Headphones.Change("on", at)
 	case event.SignalHeadphonesDisconnected:
-		l.Headphones.Set("off", at)
+		l.Headphones.Change("off", at)
 	case event.SignalDNDOn:
 		l.DND.Set("on", at)
 	case event.SignalDNDOff:
 		l.DND.Set("off", at)
 	case event.SignalNetwork:
-		l.Network.Set(sig.Value.Text, at)
+		l.Network.Change(sig.Value.Text, at)
+	case event.SignalMotion:
+		l.Motion.Change(sig.Value.Text, at)
 	case event.SignalRinger:
-		l.Ringer.Set(sig.Value.Text, at)
+		l.Ringer.Change(sig.Value.Text, at)
 	case event.SignalGeofenceEntered:
 		l.Geofence.Set("entered:"+sig.Value.Text, at)
 	case event.SignalGeofenceExited:

@@ -73,7 +73,7 @@ func TestAPersonIsPackedIntoAKilobyte(t *testing.T) {
 	}
 	r := &p.Recency
 	for _, at := range []*time.Time{
-		&r.SeenAt, &r.LockAt, &r.AppSwitchAt, &r.CallEndAt, &r.MotionChangeAt, &r.AppEventAt, &r.AppStartAt, &r.PrevAppStartAt, &r.AppEndAt,
+		&r.SeenAt, &r.LockAt, &r.AppSwitchAt, &r.CallEndAt, &r.AppEventAt, &r.AppStartAt, &r.PrevAppStartAt, &r.AppEndAt,
 	} {
 		*at = now.Add(-time.Duration(rng.IntN(3600_000)) * time.Millisecond)
 	}
