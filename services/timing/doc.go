@@ -9,6 +9,7 @@
 //	accept.go    messages, revisions, cancels
 //	room.go      how much may be held of one person
 //	evaluate.go  the joint evaluation of a person's held messages
+//	ration.go    who gets the last slots of a cap
 //	path.go      what the model says of the person if nothing more happens
 //	moments.go   what the next sittings may bring
 //	plan.go      optimal stopping against the deadline

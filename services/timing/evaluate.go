@@ -78,7 +78,7 @@ func (t *turn) appraiseAll(ws *workspace, all []appraisal) []appraisal {
 	for i := range all {
 		all[i].est = t.estimate(ws, &t.h.Held[i], &all[i])
 	}
-	t.ration(all)
+	t.ration(ws, all)
 	for i := range all {
 		t.verdict(&t.h.Held[i], &all[i])
 	}
@@ -133,46 +133,12 @@ func (t *turn) space(all []appraisal) {
 	}
 }
 
-// ration lets the messages that compete for the last slots of a cap have them in the order of their worth.
-func (t *turn) ration(all []appraisal) {
-	within := func(left int, member func(*event.Message) bool) {
-		if left <= 0 {
-			return
-		}
-		var rivals []int
-		for i := range all {
-			if member(&t.h.Held[i].Message) && t.h.Held[i].Message.Priority != event.Critical {
-				rivals = append(rivals, i)
-			}
-		}
-		slices.SortStableFunc(rivals, func(a, b int) int { return t.order(all, a, b) })
-		for _, i := range rivals[min(left, len(rivals)):] {
-			all[i].gates.Bar(policy.Quota)
-			all[i].closed |= policy.Quota
-		}
-	}
-	promotional := func(m *event.Message) bool { return m.Priority == event.Promotional }
-	within(policy.CapLeft(t.policy.Caps, t.h.sends(func(s Send) bool { return s.Promotional }), t.now), promotional)
-	seen := map[string]bool{}
-	for i := range t.h.Held {
-		c := t.h.Held[i].Message.Category
-		caps := t.policy.For(c).Caps
-		if seen[c] || len(caps) == 0 {
-			continue
-		}
-		seen[c] = true
-		hash := categoryHash(c)
-		within(policy.CapLeft(caps, t.h.sends(func(s Send) bool { return s.Category == hash }), t.now),
-			func(m *event.Message) bool { return m.Category == c })
-	}
-}
-
 // order puts what is more urgent, then what is worth more, first.
 func (t *turn) order(all []appraisal, i, j int) int {
-	a, b := &t.h.Held[i], &t.h.Held[j]
-	if c := urgency(&b.Message) - urgency(&a.Message); c != 0 {
+	if c := t.urgent(i, j); c != 0 {
 		return c
 	}
+	a, b := &t.h.Held[i], &t.h.Held[j]
 	switch x, y := all[i].est.worth(), all[j].est.worth(); {
 	case x > y:
 		return -1
@@ -181,6 +147,11 @@ func (t *turn) order(all []appraisal, i, j int) int {
 	default:
 		return a.AcceptedAt.Compare(b.AcceptedAt)
 	}
+}
+
+// urgent puts what is more urgent first.
+func (t *turn) urgent(i, j int) int {
+	return urgency(&t.h.Held[j].Message) - urgency(&t.h.Held[i].Message)
 }
 
 // urgency ranks by priority, and then those with a time of their own before those that can choose.

@@ -147,6 +147,21 @@ func TestTheBetterMessageGetsTheLastSlot(t *testing.T) {
 	require.GreaterOrEqual(t, s.releases[1].ReleasedAt.Sub(s.releases[0].ReleasedAt), 12*time.Hour)
 }
 
+// The bigger message loses little if it goes when the cap has opened again; the smaller one would be lost.
+func TestTheLastSlotGoesToWhatCannotWait(t *testing.T) {
+	t.Parallel()
+	worth := func(v float64) func(*story, *event.Message) { return with(func(m *event.Message) { m.Value = &v }) }
+	s := tell(t, "caps: [{max: 1, per: 12h}]").weeks("2026-05-11 12:00")
+	s.at("2026-05-11 12:00", signal("locked"),
+		message("sale", worth(1), deadline("20:00"), with(func(m *event.Message) { m.AtDeadline = event.AtDeadlineDrop })),
+		message("news", worth(1.2), deadline("2026-05-13 12:00"))).gates("news", "quota")
+	s.at("12:40", signal("unlocked"))
+	s.until("13:00").expect("12:42:00 released sale moment")
+	s.until("2026-05-13 12:00")
+	require.Len(t, s.releases, 2)
+	require.GreaterOrEqual(t, s.releases[1].ReleasedAt.Sub(s.releases[0].ReleasedAt), 12*time.Hour)
+}
+
 func TestOptOuts(t *testing.T) {
 	t.Parallel()
 	s := tell(t, "")
