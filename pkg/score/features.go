@@ -95,6 +95,9 @@ var names = [NumFeatures]string{
 // String is the feature's name, as in the columns f_<name>.
 func (f Feature) String() string { return names[f] }
 
+// ChannelPrefix and the name of a channel name the feature of a decision that says which channel would take the push.
+const ChannelPrefix = "channel_"
+
 // OfMoment says that the feature tells of the moment, and so bears on p_seen as well.
 func (f Feature) OfMoment() bool { return f < PressureUser }
 

@@ -81,15 +81,22 @@ func answered(features event.Features) float64 {
 	return min(max(sum, -5), 5)
 }
 
-// messageSlots are the hashed weights of a message. The channel is left out: only rows of devices name it, so it would
-// tell the answer.
+// messageSlots are the hashed weights of a message. Its channel is that of the release: the row of an answer names the
+// device that answered, and so would tell the answer.
 func messageSlots(o *event.Outcome, cohort string) []int {
 	var slots []int
-	for _, part := range [...][2]string{
-		{"category", o.Category}, {"campaign", o.CampaignID}, {"priority", o.Priority}, {"cohort", cohort},
-	} {
-		if part[1] != "" {
-			slots = append(slots, score.Slot(part[0], part[1]))
+	add := func(kind, name string) {
+		if name != "" {
+			slots = append(slots, score.Slot(kind, name))
+		}
+	}
+	add("category", o.Category)
+	add("campaign", o.CampaignID)
+	add("priority", o.Priority)
+	add("cohort", cohort)
+	for _, c := range [...]string{event.ChannelAPNs, event.ChannelFCM, event.ChannelWebPush} {
+		if o.Features[score.ChannelPrefix+c] != 0 {
+			add("channel", c)
 		}
 	}
 	return slots

@@ -1,12 +1,15 @@
 package learn
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/pkg/score"
 )
 
@@ -152,6 +155,33 @@ func TestAPriorMovesWhatHasLittleEvidence(t *testing.T) {
 		tr.rebase(&moved)
 		require.InDelta(t, base+c.want, tr.model().Seen[score.DND], 1e-6, "evidence %v", c.n)
 	}
+}
+
+// The channel that is learned of is that of the release; the row of an answer names the device that answered.
+func TestChannelsAreLearned(t *testing.T) {
+	t.Parallel()
+	l := NewLearner(DefaultLimits())
+	for n := range 400 {
+		user, channel, typ := fmt.Sprint("u", n), event.ChannelAPNs, event.OutcomeIgnored
+		if n%2 == 0 {
+			channel = event.ChannelWebPush
+		}
+		if n%10 < 4 && channel == event.ChannelAPNs {
+			typ = event.OutcomeOpened
+		}
+		at := monday.Add(time.Duration(n) * time.Minute)
+		l.apply(row{at: at, enriched: &profile.Enriched{Fact: event.Fact{
+			AppID: "demo", UserID: user, ReceivedAt: at, Kind: event.KindUser, User: &event.User{UserID: user},
+		}}, cause: 1})
+		l.apply(row{at: at, outcome: &event.Outcome{
+			OutcomeID: user, AppID: "demo", UserID: user, MessageID: "m", Type: typ, OccurredAt: at, Channel: event.ChannelFCM,
+			Features: event.Features{"bias": 1, score.ChannelPrefix + channel: 1},
+		}})
+	}
+	round(t, l, monday.AddDate(0, 0, 1))
+	offset := func(channel string) float64 { return l.Model("demo").MessageOffset(&event.Message{}, channel, "") }
+	require.Greater(t, offset(event.ChannelAPNs), offset(event.ChannelWebPush)+0.5)
+	require.Zero(t, offset(event.ChannelFCM))
 }
 
 // The gradient by the chance to be seen is the slope of minus the log-likelihood of what became of the push: opened early,

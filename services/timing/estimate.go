@@ -94,10 +94,11 @@ func (ws *workspace) answer(t *turn) {
 // estimate is the model's view of one message now.
 type estimate struct {
 	plan
-	x     *score.Vector
-	extra [extras]float64
-	wake  time.Time
-	delay float64 // what an hour of waiting costs, in the unit of the message's value
+	x       *score.Vector
+	extra   [extras]float64
+	channel string
+	wake    time.Time
+	delay   float64 // what an hour of waiting costs, in the unit of the message's value
 }
 
 // What enters a decision beside the context.
@@ -139,6 +140,9 @@ func (e *estimate) features() event.Features {
 			f[extraNames[i]] = round(v)
 		}
 	}
+	if e.channel != "" {
+		f[score.ChannelPrefix+e.channel] = 1
+	}
 	return f
 }
 
@@ -167,7 +171,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	ws.prepare(t)
 	m := &h.Message
 	q := t.terms(ws, h, a)
-	e := estimate{x: &ws.path.now}
+	e := estimate{x: &ws.path.now, channel: channel(a)}
 	p := &ws.path
 	seen, lift := p.at(0)
 	e.now = score.Moment{
@@ -190,7 +194,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	e.extra[fPressureUser], e.extra[fPressureCategory] = score.Pressure(q.pressure[0]), score.Pressure(q.pressure[1])
 	e.extra[fOpensUser], e.extra[fOpensDaypart] = ws.own, ws.answers[p.part[0]]
 	e.extra[fOpensCategory] = t.categoryAnswers(ws, m.Category)
-	e.extra[fOpensMessage] = t.model.MessageOffset(m, channel(a), t.p.Cohort)
+	e.extra[fOpensMessage] = t.model.MessageOffset(m, e.channel, t.p.Cohort)
 	e.extra[fDismissalsUser] = ws.put
 	e.extra[fMomentsPerHour] = p.rate[0] * 3600
 	return e

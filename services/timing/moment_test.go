@@ -158,6 +158,7 @@ func TestAnswersCloseWithTheFeaturesOfTheRelease(t *testing.T) {
 	opened := s.rows[len(s.rows)-3]
 	require.Equal(t, "opened", opened.Type)
 	require.Equal(t, s.decisions[0].Features, opened.Features)
+	require.InDelta(t, 1, opened.Features[score.ChannelPrefix+"fcm"], 0)
 	require.Equal(t, s.decisions[0].DecisionID, opened.DecisionID)
 	require.Empty(t, s.rows[len(s.rows)-1].Features)
 	s.until("2026-05-13 12:00").quiet()
