@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -102,41 +101,6 @@ func TestAPersonIsPackedIntoAKilobyte(t *testing.T) {
 	require.LessOrEqual(t, len(known)+len(kept), 1024)
 }
 
-// before is a state of before fatigue and sends were packed, of two categories and two releases, with hashes of 64 bits.
-func before(tb testing.TB) (blob []byte, at int64) {
-	tb.Helper()
-	at = 1778493600
-	blob, err := cbor.Marshal(map[int]any{
-		1: "demo", 2: "ada",
-		8: [][]any{{uint64(0xfedcba9876543210), uint64(0x0123456789abcdef), at*1000 + 7, true}, {1, 3, at * 1000, false}},
-		9: [][]any{
-			{0, float32(1.5), at, float32(1), float32(3), float32(1), float32(2)},
-			{uint64(0x0123456789abcdef), float32(0.3), at, float32(4), float32(32.5), float32(0), float32(9)},
-		},
-	})
-	require.NoError(tb, err)
-	return blob, at
-}
-
-func TestHoldsOfBeforeAreRead(t *testing.T) {
-	t.Parallel()
-	blob, at := before(t)
-	h, err := timing.DecodeHolds(blob)
-	require.NoError(t, err)
-	require.Equal(t, []timing.Send{{Message: 0x76543210, Category: 0x89abcdef, At: at*1000 + 7, Promotional: true}, {Message: 1, Category: 3, At: at * 1000}}, []timing.Send(h.Sends))
-	require.Len(t, h.Fatigue, 2)
-	require.Equal(t, timing.Fatigue{Pressure: 1.5, At: at, Stretch: 1, Sends: 3, Opens: 1}, h.Fatigue[0])
-	require.InDelta(t, 0.3, h.Fatigue[1].Pressure, 0.0003)
-	require.InDelta(t, 32.5, h.Fatigue[1].Sends, 0)
-
-	packed, err := timing.EncodeHolds(h)
-	require.NoError(t, err)
-	back, err := timing.DecodeHolds(packed)
-	require.NoError(t, err)
-	require.Equal(t, h, back)
-	require.Less(t, len(packed), len(blob)-40)
-}
-
 func TestHoldsArePackedSmall(t *testing.T) {
 	t.Parallel()
 	_, h, _, _ := full(t, 1)
@@ -177,8 +141,6 @@ func FuzzDecodeHolds(f *testing.F) {
 	e, h, in, now := full(f, 2)
 	blob, err := timing.EncodeHolds(h)
 	require.NoError(f, err)
-	f.Add(blob)
-	blob, _ = before(f)
 	f.Add(blob)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := timing.DecodeHolds(data)

@@ -7,7 +7,7 @@ import (
 )
 
 // Fatigue and sends are most of what is kept of a person beside messages, so they are packed as one byte string each, little
-// endian. Until they were, each was an array of arrays with hashes of 64 bits; such a state is still read.
+// endian.
 
 type fatigues []Fatigue
 
@@ -65,23 +65,6 @@ func (l fatigues) MarshalCBOR() ([]byte, error) {
 
 // UnmarshalCBOR unpacks the list.
 func (l *fatigues) UnmarshalCBOR(data []byte) error {
-	if isArray(data) {
-		var old []struct {
-			_                                 struct{} `cbor:",toarray"`
-			Category                          uint64
-			Pressure                          float32
-			At                                int64
-			Stretch, Sends, Opens, Dismissals float32
-		}
-		if err := unpacking.Unmarshal(data, &old); err != nil {
-			return err
-		}
-		for _, o := range old {
-			f := Fatigue{Category: uint32(o.Category), Pressure: o.Pressure, At: o.At, Stretch: o.Stretch, Sends: o.Sends, Opens: o.Opens}
-			*l = append(*l, f.stored())
-		}
-		return nil
-	}
 	b, err := packed(data, fatigueBytes)
 	for ; len(b) > 0; b = b[fatigueBytes:] {
 		*l = append(*l, unpackFatigue(b))
@@ -114,21 +97,6 @@ func (l sends) MarshalCBOR() ([]byte, error) {
 
 // UnmarshalCBOR unpacks the list.
 func (l *sends) UnmarshalCBOR(data []byte) error {
-	if isArray(data) {
-		var old []struct {
-			_                 struct{} `cbor:",toarray"`
-			Message, Category uint64
-			At                int64
-			Promotional       bool
-		}
-		if err := unpacking.Unmarshal(data, &old); err != nil {
-			return err
-		}
-		for _, o := range old {
-			*l = append(*l, Send{uint32(o.Message), uint32(o.Category), o.At & (1<<47 - 1), o.Promotional})
-		}
-		return nil
-	}
 	b, err := packed(data, sendBytes)
 	for ; len(b) > 0; b = b[sendBytes:] {
 		at := uint64(binary.LittleEndian.Uint32(b[8:])) | uint64(binary.LittleEndian.Uint16(b[12:]))<<32
@@ -136,8 +104,6 @@ func (l *sends) UnmarshalCBOR(data []byte) error {
 	}
 	return err
 }
-
-func isArray(data []byte) bool { return len(data) > 0 && data[0]>>5 == 4 }
 
 // packed is a byte string of whole entries.
 func packed(data []byte, size int) ([]byte, error) {
