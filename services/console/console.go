@@ -121,6 +121,7 @@ func (c *Console) forget(ctx context.Context) error {
 		before := c.deps.Clock.Now().Add(-c.cfg.Forget)
 		c.mu.Lock()
 		c.view.book.Forget(before)
+		c.view.arms.Forget(before)
 		c.mu.Unlock()
 	}
 }

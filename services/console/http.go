@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/console/arms"
 	"github.com/kairos-push/kairos/services/console/ledger"
 )
 
@@ -28,6 +29,7 @@ type update struct {
 	Now      time.Time    `json:"now"`
 	Total    ledger.Row   `json:"total"`
 	Rows     []ledger.Row `json:"rows"`
+	Arms     []arms.Row   `json:"arms"`
 	Messages []Message    `json:"messages"`
 }
 
@@ -130,6 +132,7 @@ func (c *Console) update(seq uint64, reset bool) (u update, next uint64, changed
 	u.Now = c.deps.Clock.Now()
 	u.Rows = c.view.book.Rows()
 	u.Total = ledger.Total(u.Rows)
+	u.Arms = c.view.arms.Rows()
 	if !reset {
 		u.Messages = c.view.since(seq, updateRows+1)
 		reset = len(u.Messages) > updateRows

@@ -86,6 +86,7 @@ type eventStream struct {
 func (s *eventStream) next(t *testing.T) (u struct {
 	Reset    bool
 	Total    struct{ Accepted, Held int }
+	Arms     []struct{ Accepted, Sent int }
 	Messages []struct {
 		MessageID string `json:"message_id"`
 		State     string
@@ -140,6 +141,7 @@ func TestEventsSendASnapshotThenChanges(t *testing.T) {
 	require.Equal(t, "a", u.Messages[0].MessageID)
 	require.Equal(t, "sent", u.Messages[0].State)
 	require.Zero(t, u.Total.Held)
+	require.Equal(t, []struct{ Accepted, Sent int }{{2, 2}}, u.Arms)
 
 	// A burst beyond what one update carries is a new snapshot, so that the page never shows what is over.
 	c.change(func(v *view) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/console/arms"
 	"github.com/kairos-push/kairos/services/console/ledger"
 )
 
@@ -77,10 +78,11 @@ type view struct {
 	byID    map[key]*entry // without the user: the message of that id that appeared last
 	changed *list.List     // of *entry, latest change first
 	book    *ledger.Book
+	arms    *arms.Table
 }
 
 func newView(limit int) *view {
-	return &view{limit: limit, byKey: map[key]*entry{}, byID: map[key]*entry{}, changed: list.New(), book: ledger.New()}
+	return &view{limit: limit, byKey: map[key]*entry{}, byID: map[key]*entry{}, changed: list.New(), book: ledger.New(), arms: arms.New()}
 }
 
 // outcome takes in a row of the outcomes topic, of which the row's partition begins at begins.
@@ -89,6 +91,7 @@ func (v *view) outcome(o *event.Outcome, begins time.Time) {
 		return
 	}
 	v.book.Add(o, begins)
+	v.arms.Add(o)
 	e, fresh := v.touch(key{o.AppID, o.UserID, o.MessageID}, o.OutcomeID)
 	if !fresh {
 		return

@@ -245,11 +245,5 @@ func (b *Book) row(g Group) *Row {
 }
 
 func (b *Book) id(o *event.Outcome) uint64 {
-	var h maphash.Hash
-	h.SetSeed(b.seed)
-	for _, s := range []string{o.AppID, o.UserID, o.MessageID} {
-		_, _ = h.WriteString(s)
-		_ = h.WriteByte(0)
-	}
-	return h.Sum64()
+	return maphash.Comparable(b.seed, [3]string{o.AppID, o.UserID, o.MessageID})
 }

@@ -2,11 +2,12 @@
 const MAX = 150; // rows kept per list
 const messages = new Map(); // key → message
 const built = new Map(); // key → row
-let fresh = new Set(), total = null, rows = [], skew = 0, dirty = false;
+let fresh = new Set(), total = null, rows = [], arms = [], skew = 0, dirty = false;
 
 const $ = (id) => document.getElementById(id);
 const key = (m) => JSON.stringify([m.app_id, m.user_id, m.message_id]);
 const count = new Intl.NumberFormat("en").format;
+const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 }).format;
 const endings = ["sent", "expired", "cancelled", "suppressed", "superseded", "failed", "unknown", "control"];
 
 function el(tag, attrs, ...children) {
@@ -48,13 +49,21 @@ function name(m) {
     el("small", {}, [m.campaign_id, m.category].filter(Boolean).join(" · ")));
 }
 
+// The next look of a held message. One that has passed moved the plan by less than five minutes: timing says no more of it.
+function nextLook(m, at) {
+  if (m.state === "released") return "sending";
+  if (!m.next_wake_at) return "";
+  const left = Date.parse(m.next_wake_at) - now();
+  return left > 0 ? at(left) : left > -2000 ? "now" : "soon";
+}
+
 // A row is built once for each state of its message; tick() sets what changes with time alone.
 function heldRow(m) {
   const held = el("td", { className: "num" }), next = el("td", { className: "num" });
   const tick = () => {
-    const wake = m.next_wake_at ? Date.parse(m.next_wake_at) - now() : null;
     held.textContent = m.accepted_at ? span(Math.max(0, now() - Date.parse(m.accepted_at))) : "";
-    next.textContent = m.state === "released" ? "sending" : wake === null ? "" : wake > 0 ? `in ${span(wake)}` : "now";
+    next.textContent = nextLook(m, (left) => `in ${span(left)}`);
+    next.title = next.textContent === "soon" ? "looked at again; the plan moved by less than five minutes" : "";
   };
   return { m, tick, tr: el("tr", {}, name(m), local(m), held, next, why(m)) };
 }
@@ -104,21 +113,31 @@ function tiles() {
     (broken ? ` — but ${t.contradictions} ended in two ways and ${t.orphans} came from nowhere` : " ✓ nothing lost");
 }
 
+// table fills one with a head of names and rows of cells, the first few of them text and the rest numbers.
+function table(id, texts, names, lines) {
+  const cell = (tag) => (c, i) => el(tag, i < texts ? {} : { className: "num" }, c);
+  $(id).replaceChildren(el("thead", {}, el("tr", {}, ...names.map(cell("th")))),
+    el("tbody", {}, ...lines.map((l) => el("tr", {}, ...l.map(cell("td"))))));
+}
+
 function ledger() {
   const used = endings.filter((e) => rows.some((r) => r.ended[e]));
   const after = ["opened", "dismissed", "ignored"].filter((e) => rows.some((r) => r.after[e]));
-  const cells = (r) => [r.accepted, r.held, ...used.map((e) => r.ended[e] ?? 0), ...after.map((e) => r.after[e] ?? 0)];
-  const head = el("thead", {}, el("tr", {}, ...["app", "campaign"].map((h) => el("th", {}, h)),
-    ...["accepted", "held", ...used, ...after].map((h) => el("th", { className: "num" }, h))));
-  const body = rows.map((r) => el("tr", {}, el("td", {}, r.app_id), el("td", {}, r.campaign_id || "(none)"),
-    ...cells(r).map((n) => el("td", { className: "num" }, count(n)))));
-  $("ledger").replaceChildren(head, el("tbody", {}, ...body));
+  table("ledger", 2, ["app", "campaign", "accepted", "held", ...used, ...after], rows.map((r) => [r.app_id, r.campaign_id || "(none)",
+    ...[r.accepted, r.held, ...used.map((e) => r.ended[e] ?? 0), ...after.map((e) => r.after[e] ?? 0)].map(count)]));
+}
+
+function byArm() {
+  table("arms", 1, ["arm", "accepted", "sent", "opened", "attended within 5 min", "came within the hour", "disabled", "median wait until sent"], arms.map((a) => [
+    a.arm, count(a.accepted), count(a.sent), ...[a.opened, a.reached, a.came].map((n) => el("span", {}, count(n), el("small", {}, percent(n / a.accepted)))),
+    count(a.disabled), a.median_wait_ms < 0 ? "most not sent" : span(a.median_wait_ms)]));
 }
 
 function render() {
   if (!total || document.hidden) return;
   tiles();
   ledger();
+  byArm();
   const by = (f) => (a, b) => f(b) - f(a);
   const held = list("held", true, heldRow, (a, b) => (Date.parse(a.next_wake_at ?? "9999-01-01") - Date.parse(b.next_wake_at ?? "9999-01-01")) || (a.message_id < b.message_id ? -1 : 1));
   const ended = list("ended", false, endedRow, by((m) => Date.parse(m.ended_at ?? m.changed_at)));
@@ -142,6 +161,7 @@ function connect() {
     }
     total = u.total;
     rows = u.rows ?? [];
+    arms = u.arms ?? [];
     $("live").textContent = "live";
     $("live").className = "on";
     if (!dirty) {
@@ -182,7 +202,7 @@ async function open() {
   const facts = [["App", d.app_id], ["Person", d.user_id], ["Campaign", d.campaign_id], ["Category", d.category], ["Priority", d.priority],
     ["State", d.state + (d.reason ? `: ${d.reason}` : "")], ["Accepted", d.accepted_at && clock(d.accepted_at)],
     ["Held for", d.ended_at ? span(Date.parse(d.ended_at) - Date.parse(d.accepted_at)) : d.accepted_at && span(now() - Date.parse(d.accepted_at))],
-    ["Their time", [d.local_time, d.time_zone].filter(Boolean).join(" ")], ["Next look", d.next_wake_at && clock(d.next_wake_at)]];
+    ["Their time", [d.local_time, d.time_zone].filter(Boolean).join(" ")], ["Next look", nextLook(d, () => clock(d.next_wake_at))]];
   $("facts").replaceChildren(...facts.filter(([, v]) => v).map(([k, v]) => el("div", {}, el("dt", {}, k), el("dd", {}, v))));
   $("life").replaceChildren(...d.outcomes.map((o) => el("li", {}, badge(o.type), " ", clock(o.occurred_at), " ",
     el("small", {}, [o.reason, o.channel, o.device_id].filter(Boolean).join(" · ")))));

@@ -36,11 +36,11 @@ func (l *Log) Arms(seed uint64) []Arm {
 	tables := map[string]*table{}
 	for i, p := range people {
 		for _, m := range p {
-			t := tables[m.arm]
+			t := tables[m.Arm]
 			if t == nil {
 				n := len(people)
 				t = &table{make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), stats.NewWaits(n)}
-				tables[m.arm] = t
+				tables[m.Arm] = t
 			}
 			t.messages[i]++
 			count := func(yes bool, in []float64) {
@@ -48,16 +48,12 @@ func (l *Log) Arms(seed uint64) []Arm {
 					in[i]++
 				}
 			}
-			count(!m.sent.IsZero(), t.sends)
-			count(!m.opened.IsZero(), t.opens)
-			count(!m.sent.IsZero() && !m.attended.IsZero() && m.attended.Sub(m.sent) <= seenWithin, t.reach)
-			count(m.came, t.came)
-			count(m.disabled, t.disabled)
-			if m.sent.IsZero() {
-				t.waits.Add(i, -1)
-			} else {
-				t.waits.Add(i, m.sent.Sub(m.accepted))
-			}
+			count(m.Sent != 0, t.sends)
+			count(m.Opened, t.opens)
+			count(m.Reached(), t.reach)
+			count(m.Came, t.came)
+			count(m.Disabled, t.disabled)
+			t.waits.Add(i, m.Wait())
 		}
 	}
 	names := slices.Sorted(maps.Keys(tables))

@@ -67,7 +67,7 @@ func (l *Log) estimate(c policy.Policy, seed uint64, modelOf func([]person) mode
 				continue
 			}
 			r := 0.0
-			if !m.opened.IsZero() {
+			if m.Opened {
 				r = 1
 			}
 			count[i]++
@@ -77,7 +77,7 @@ func (l *Log) estimate(c policy.Policy, seed uint64, modelOf func([]person) mode
 			for arm, share := range policy.Shares(c.For(m.category).Exploration, m.priority) {
 				direct[i] += share * q.of(arm, m.category)
 			}
-			robust[i] += w * (r - q.of(m.arm, m.category))
+			robust[i] += w * (r - q.of(m.Arm, m.category))
 		}
 	}
 	v := stats.Bootstrap(n, rounds, seed, func(drawn []float64) []float64 {
@@ -105,7 +105,7 @@ func covered(c policy.Policy, people []person) error {
 				continue
 			}
 			all++
-			drawn[cell{m.category, m.arm}] = true
+			drawn[cell{m.category, m.Arm}] = true
 			for arm, share := range policy.Shares(c.For(m.category).Exploration, m.priority) {
 				wanted[cell{m.category, arm}] += share
 			}
@@ -135,10 +135,10 @@ func covered(c policy.Policy, people []person) error {
 
 // weight is the candidate's share of the message's arm over the share that it was drawn with; NaN if none was drawn.
 func weight(c policy.Policy, m *message) float64 {
-	if m.arm == "" || m.arm == policy.ArmFixed || m.propensity <= 0 {
+	if m.Arm == "" || m.Arm == policy.ArmFixed || m.propensity <= 0 {
 		return nan
 	}
-	return policy.Shares(c.For(m.category).Exploration, m.priority)[m.arm] / m.propensity
+	return policy.Shares(c.For(m.category).Exploration, m.priority)[m.Arm] / m.propensity
 }
 
 // unjudged says what the estimate of a candidate does not answer for: all in which it differs from the policies that the
@@ -181,9 +181,9 @@ func rewards(people []person) model {
 	q := model{map[[2]string]float64{}, map[[2]string]float64{}}
 	for _, p := range people {
 		for _, m := range p {
-			for _, k := range [][2]string{{m.arm, ""}, {m.arm, "category:" + m.category}} {
+			for _, k := range [][2]string{{m.Arm, ""}, {m.Arm, "category:" + m.category}} {
 				q.n[k]++
-				if !m.opened.IsZero() {
+				if m.Opened {
 					q.sum[k]++
 				}
 			}

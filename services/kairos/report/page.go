@@ -70,8 +70,8 @@ func (l *Log) sentDelays() map[string][]float64 {
 	out := map[string][]float64{}
 	for _, p := range l.people() {
 		for _, m := range p {
-			if !m.sent.IsZero() {
-				out[m.arm] = append(out[m.arm], max(1, m.sent.Sub(m.accepted).Seconds()))
+			if m.Sent != 0 {
+				out[m.Arm] = append(out[m.Arm], max(1, m.Wait().Seconds()))
 			}
 		}
 	}
@@ -114,7 +114,7 @@ func (l *Log) predictions() []prediction {
 	var out []prediction
 	for _, p := range l.people() {
 		for _, m := range p {
-			if m.released == nil || m.sent.IsZero() {
+			if m.released == nil || m.Sent == 0 {
 				continue
 			}
 			one := prediction{predicted: m.released.PSeen * m.released.POpen}

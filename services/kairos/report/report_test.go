@@ -16,6 +16,7 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/raced"
+	"github.com/kairos-push/kairos/services/console/arms"
 	"github.com/kairos-push/kairos/services/kairos/cli"
 	"github.com/kairos-push/kairos/services/kairos/replay/collegemsg"
 	"github.com/kairos-push/kairos/services/timing"
@@ -71,11 +72,17 @@ func rows(t *testing.T, w io.Writer, n int) {
 	}
 }
 
-// logOf reads rows as from a file, as often as told.
-func logOf(t *testing.T, rows []byte, times int) *Log {
+func rowsFile(t *testing.T, rows []byte) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "rows.jsonl")
 	require.NoError(t, os.WriteFile(name, rows, 0o600))
+	return name
+}
+
+// logOf reads rows as from a file, as often as told.
+func logOf(t *testing.T, rows []byte, times int) *Log {
+	t.Helper()
+	name := rowsFile(t, rows)
 	log := NewLog()
 	for range times {
 		require.NoError(t, log.Read(name))
@@ -83,16 +90,17 @@ func logOf(t *testing.T, rows []byte, times int) *Log {
 	return log
 }
 
+// TestArmsAreToldApart also holds the page to the same counts.
 func TestArmsAreToldApart(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	n := raced.Size(8000, 4000)
 	rows(t, &b, n)
 	log := logOf(t, b.Bytes(), 2) // rows that come twice count once
-	arms := log.Arms(1)
-	require.Len(t, arms, 4)
+	got := log.Arms(1)
+	require.Len(t, got, 4)
 	total := 0
-	for _, a := range arms {
+	for _, a := range got {
 		total += a.Messages
 		require.LessOrEqual(t, a.Opens.Low, opens[a.Name], a.Name)
 		require.GreaterOrEqual(t, a.Opens.High, opens[a.Name], a.Name)
@@ -103,6 +111,20 @@ func TestArmsAreToldApart(t *testing.T) {
 		}
 	}
 	require.Equal(t, n, total)
+
+	page := arms.New()
+	require.NoError(t, cli.ReadRows(rowsFile(t, b.Bytes()), page.Add, func(*event.Decision) {}))
+	for i, r := range page.Rows() {
+		a := got[i]
+		require.Equal(t, a.Name, r.Arm)
+		require.Equal(t, []int{a.Messages, a.Sends}, []int{r.Accepted, r.Sent})
+		require.InDelta(t, a.Opens.Value*float64(a.Messages), r.Opened, 1e-6)
+		require.InDelta(t, a.Reach.Value*float64(a.Messages), r.Reached, 1e-6)
+		require.InDelta(t, a.Came.Value*float64(a.Messages), r.Came, 1e-6)
+		if r.MedianWaitMS >= 0 {
+			require.InDelta(t, a.MedianSent.Value*1000, r.MedianWaitMS, 1)
+		}
+	}
 }
 
 func TestACandidatesOpensAreForeseen(t *testing.T) {

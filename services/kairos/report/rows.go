@@ -3,19 +3,17 @@ package report
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/services/console/arms"
 	"github.com/kairos-push/kairos/services/kairos/cli"
 )
 
 // message is the life of one accepted message.
 type message struct {
+	arms.Life
 	app, user, id, category, priority string
-	arm                               string
 	propensity                        float64
-	accepted, sent, opened, attended  time.Time
-	disabled, came                    bool
 	soon                              bool // opened within five minutes of the release
 	policy, version                   string
 	released                          *event.Decision
@@ -43,12 +41,6 @@ func (l *Log) Decision(d *event.Decision) {
 	}
 }
 
-// seenWithin is the time after the send within which a sign of the person on the push counts as attended reach.
-const seenWithin = 5 * time.Minute
-
-// cameWithin is the time after the release within which an open counts as coming to the app, as a visit does.
-const cameWithin = time.Hour
-
 // Outcome takes in an outcome row.
 func (l *Log) Outcome(o *event.Outcome) {
 	k := key{o.AppID, o.UserID, o.MessageID}
@@ -58,30 +50,12 @@ func (l *Log) Outcome(o *event.Outcome) {
 		l.messages[k] = m
 	}
 	m.category, m.priority = cmp.Or(m.category, o.Category), cmp.Or(m.priority, o.Priority)
-	first := func(t *time.Time) {
-		if t.IsZero() || o.OccurredAt.Before(*t) {
-			*t = o.OccurredAt
-		}
-	}
+	m.Add(o)
 	switch o.Type {
 	case event.OutcomeAccepted:
-		first(&m.accepted)
-		m.arm, m.propensity, m.policy, m.version = o.Arm, o.Propensity, o.Policy, o.PolicyVersion
-	case event.OutcomeSent:
-		first(&m.sent)
-	case event.OutcomeDisplayed:
-		first(&m.attended)
+		m.propensity, m.policy, m.version = o.Propensity, o.Policy, o.PolicyVersion
 	case event.OutcomeOpened:
-		first(&m.opened)
-		first(&m.attended)
-		after := time.Duration(o.AfterMS) * time.Millisecond
-		m.came, m.soon = m.came || after <= cameWithin, m.soon || after <= seenWithin
-	case event.OutcomeDismissed:
-		first(&m.attended)
-	case event.OutcomeDisabled:
-		m.disabled = true
-	case event.OutcomeVisited:
-		m.came = true
+		m.soon = m.soon || o.AfterMS <= arms.SeenWithin.Milliseconds()
 	}
 }
 
@@ -93,7 +67,7 @@ type person []*message
 func (l *Log) people() []person {
 	all := make([]*message, 0, len(l.messages))
 	for k, m := range l.messages {
-		if m.accepted.IsZero() {
+		if m.Accepted == 0 {
 			continue
 		}
 		if d, ok := l.decisions[k]; ok {
