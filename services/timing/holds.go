@@ -27,6 +27,8 @@ type Holds struct {
 	// Model and Policy are the versions that planned what is held.
 	Model  string `cbor:"12,keyasint,omitempty"`
 	Policy string `cbor:"13,keyasint,omitempty"`
+	// Sitting is when the one began that Moments waits for the end of.
+	Sitting time.Time `cbor:"14,keyasint,omitzero"`
 }
 
 // Held is a message that waits for its moment.

@@ -2,12 +2,13 @@ package timing
 
 import (
 	"slices"
+	"time"
 
 	"github.com/kairos-push/kairos/pkg/score"
 )
 
-// Moments remembers how long this person's sittings last: for each local daypart a histogram of their lengths. It is counted
-// while messages are held, as only then is anyone looking. What a sitting of some length is worth is the model's to say,
+// Moments remembers how long this person's sittings last: for each local daypart a histogram of their lengths. Counted are
+// those that begin while messages are held, as only then is anyone looking. What a sitting of some length is worth is the model's to say,
 // and changes with it.
 type Moments struct {
 	_    struct{} `cbor:",toarray"`
@@ -34,15 +35,31 @@ func (m *Moments) add(part int, seconds float64) {
 	row[bin]++
 }
 
-// observe counts the sitting that has just ended.
+// observe counts a sitting that began while a message was held, when it is over: whether or not the message went in it, or
+// only those would be counted that were too short for it. One that was in progress when the message came is left out, as
+// messages come in long sittings more often than in short ones.
 func (t *turn) observe() {
-	r := &t.p.Recency
-	if t.h.Profile == nil || !r.LockAt.After(t.h.Profile.Recency.LockAt) || r.SessionSeconds <= 0 || !t.p.AllowsDeviceData() {
+	r, h := &t.p.Recency, t.h
+	switch {
+	case !t.p.AllowsDeviceData():
+		h.Sitting = time.Time{}
+		return
+	case h.Profile != nil && r.UnlockAt.After(h.Profile.Recency.UnlockAt):
+		h.Sitting = r.UnlockAt
+	case r.UnlockAt.After(h.Sitting): // how the one before ended was not told
+		h.Sitting = time.Time{}
+	}
+	if h.Sitting.IsZero() || !r.LockAt.After(h.Sitting) {
 		return
 	}
-	m := Moments{Bins: slices.Clone(t.h.Moments.Bins)}
-	m.add(r.LockAt.In(t.loc).Hour()/3, float64(r.SessionSeconds))
-	t.h.Moments = m
+	length := r.LockAt.Sub(h.Sitting).Seconds()
+	h.Sitting = time.Time{}
+	if length >= score.UsedFor {
+		return
+	}
+	m := Moments{Bins: slices.Clone(h.Moments.Bins)}
+	m.add(r.LockAt.In(t.loc).Hour()/3, length)
+	h.Moments = m
 	t.keep(remembers)
 }
 
