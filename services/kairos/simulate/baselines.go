@@ -162,11 +162,11 @@ func newOracle(p *population.Person, out send) strategy {
 		fallback := m.Deadline
 		found := false
 		for _, s := range p.Between(now, m.Deadline) {
-			free := max(now, s.Start+s.Goal)
+			free := p.Free(max(now, s.Start+s.Goal))
 			if free <= m.Deadline && s.End-free >= population.Stay+5*time.Second && p.Online(free) == free {
 				return free
 			}
-			if t := max(now, s.Start); !found && s.End-t > 5*time.Second && p.Online(t) == t {
+			if t := p.Free(max(now, s.Start)); !found && t <= m.Deadline && s.End-t > 5*time.Second && p.Online(t) == t {
 				fallback, found = t, true
 			}
 		}

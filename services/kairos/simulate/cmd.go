@@ -23,7 +23,7 @@ type Cmd struct {
 	Days   int           `help:"Days that count." default:"7"`
 	Warmup int           `help:"Days before them." default:"14"`
 	Hold   time.Duration `help:"From a message's arrival to its deadline." default:"4h"`
-	Regime []string      `help:"Only these regimes (live, own-app, own-app-often, no-live, cold, shifts, many-senders, many-capped, flaky)." placeholder:"NAME"`
+	Regime []string      `help:"Only these regimes (live, own-app, own-app-often, no-live, cold, shifts, many-senders, many-capped, states, cohorts, flaky)." placeholder:"NAME"`
 	Seed   uint64        `help:"Another seed is another population." default:"1"`
 	Policy string        `help:"Policy file of \"ours\". Default: the built-in policy, without exploration." placeholder:"FILE"`
 	HTML   string        `name:"html" help:"Also write a self-contained report with plots." placeholder:"FILE"`

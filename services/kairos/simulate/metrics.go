@@ -68,6 +68,9 @@ func measure(courses [][]*course, params *population.Params, seed uint64) []Metr
 			return (share(k, of) - base) / (share(oracle, of) - base)
 		}
 		for k := range tables {
+			if len(courses[k]) == 0 {
+				continue
+			}
 			t := &tables[k]
 			sends := stats.Sum(drawn, t.sends)
 			out = append(out,
@@ -79,14 +82,17 @@ func measure(courses [][]*course, params *population.Params, seed uint64) []Metr
 		}
 		return out
 	})
-	out := make([]Metrics, len(tables))
+	var out []Metrics
 	for k := range tables {
-		v := values[k*perPolicy:]
-		out[k] = Metrics{
+		if len(courses[k]) == 0 {
+			continue
+		}
+		v := values[len(out)*perPolicy:]
+		out = append(out, Metrics{
 			Policy: Names[k], Reach: v[0], Attention: v[1], Opens: v[2], NetOpens: v[3], MedianSeen: v[4],
 			OptOuts: v[5], SendsPerOpen: v[6], ReachHeadroom: v[7], AttentionHeadroom: v[8],
 			OursReach: v[9], OursAttention: v[10], OursNet: v[11],
-		}
+		})
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 // production is the core of the services, for one person, behind the interface of the other policies.
 type production struct {
 	core     *replay.Core
+	regime   Regime
 	person   *population.Person
 	user     string
 	messages map[string]Message
@@ -25,8 +26,8 @@ type production struct {
 // appID of the simulated app.
 const appID = "sim"
 
-func newOurs(p *population.Person, engine *timing.Engine, out send) *production {
-	o := &production{person: p, user: "p" + strconv.Itoa(p.ID), messages: map[string]Message{}}
+func newOurs(r Regime, p *population.Person, engine *timing.Engine, out send) *production {
+	o := &production{regime: r, person: p, user: "p" + strconv.Itoa(p.ID), messages: map[string]Message{}}
 	o.core = replay.NewCore(engine, replay.Sink{
 		Enriched: func(in *profile.Enriched) {
 			if o.tape != nil {
@@ -43,11 +44,20 @@ func newOurs(p *population.Person, engine *timing.Engine, out send) *production 
 			return push.Verdict{Class: push.Sent}
 		},
 	})
+	o.introduce()
+	return o
+}
+
+// introduce tells what the app knows of the person to begin with.
+func (o *production) introduce() {
+	p := o.person
 	o.feed(0, &event.Fact{Kind: event.KindDevice, Device: &event.Device{
 		DeviceID: "d", UserID: o.user, Platform: o.platform(), Channel: "fcm", AddressType: "token", Address: "token",
 		TimeZone: p.Zones[0].Zone, Permission: "granted", UpdatedAt: population.Epoch,
 	}})
-	return o
+	if o.regime.Cohorts && p.Shift != "" {
+		o.feed(0, &event.Fact{Kind: event.KindUser, User: &event.User{UserID: o.user, Cohort: p.Shift}})
+	}
 }
 
 func (o *production) platform() string {
@@ -77,6 +87,9 @@ var signals = map[sign]string{unlocked: event.SignalUnlocked, locked: event.Sign
 var receipts = map[sign]string{opened: event.ReceiptOpened, dismissed: event.ReceiptDismissed}
 
 func (o *production) observe(now time.Duration, r report) {
+	if r.Sign == shown && !o.regime.States {
+		return
+	}
 	id, at := strconv.Itoa(r.ID), population.Epoch.Add(r.At)
 	switch r.Sign {
 	case appOpened:
@@ -87,8 +100,12 @@ func (o *production) observe(now time.Duration, r report) {
 		}})
 	default:
 		s := &event.Signal{SignalID: id, UserID: o.user, DeviceID: "d", Kind: signals[r.Sign], ObservedAt: at}
-		if r.Sign == moved {
+		switch r.Sign {
+		case moved:
 			s.Value = event.Scalar{Text: o.person.Zone(r.At).String()}
+		case shown:
+			s.Kind, s.Value = r.Kind, event.Scalar{Text: r.Value}
+		default:
 		}
 		o.feed(now, &event.Fact{Kind: event.KindSignal, Signal: s})
 	}

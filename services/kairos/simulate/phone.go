@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
 )
 
@@ -20,6 +21,7 @@ const (
 	moved     // the phone is in another time zone
 	opened    // the push
 	dismissed // the push
+	shown     // the phone shows a state
 )
 
 // report is one sign on its way to the app's servers.
@@ -28,7 +30,9 @@ type report struct {
 	ID      int
 	At      time.Duration // by the phone's clock
 	Arrives time.Duration
-	Message int // of opened and dismissed
+	Message int    // of opened and dismissed
+	Kind    string // of the signal of shown
+	Value   string // and what it says
 }
 
 // phone makes the reports of one person's phone in a regime.
@@ -49,17 +53,50 @@ func newPhone(r Regime, p *population.Person, seed uint64) *phone {
 }
 
 // life is everything that the phone reports of a person whom no push disturbs, by arrival.
-func (ph *phone) life() []report {
+func (ph *phone) life(params *population.Params) []report {
 	var out []report
 	for _, s := range ph.person.Sessions {
 		out = ph.use(out, s)
 	}
 	if ph.regime.Unlocks {
 		for _, m := range ph.person.Zones[1:] {
-			out = ph.tell(out, moved, m.At, 0)
+			out = ph.tell(out, report{Sign: moved, At: m.At})
 		}
 	}
+	if ph.regime.States && !ph.person.IOS {
+		out = ph.show(out, params)
+	}
 	sortReports(out)
+	return out
+}
+
+// displays are the signals of a state's beginning and end, and the value of the first.
+var displays = [population.NumStates]struct{ begin, end, value string }{
+	population.Calling:      {event.SignalCallStarted, event.SignalCallEnded, ""},
+	population.Driving:      {event.SignalMotion, event.SignalMotion, "in_vehicle"},
+	population.Riding:       {event.SignalMotion, event.SignalMotion, "in_vehicle"},
+	population.Walking:      {event.SignalMotion, event.SignalMotion, "walking"},
+	population.Headphones:   {event.SignalHeadphonesConnected, event.SignalHeadphonesDisconnected, ""},
+	population.Charging:     {event.SignalChargingStarted, event.SignalChargingStopped, ""},
+	population.DoNotDisturb: {event.SignalDNDOn, event.SignalDNDOff, ""},
+}
+
+// show reports the states, and that the network was gone, which cannot be heard before it is back.
+func (ph *phone) show(out []report, params *population.Params) []report {
+	for state, spans := range ph.person.States {
+		d, lag, after := displays[state], time.Duration(0), ""
+		if d.begin == event.SignalMotion {
+			lag, after = params.MotionLag, "still"
+		}
+		for _, s := range spans {
+			out = ph.tell(out, report{Sign: shown, At: s.From + lag, Kind: d.begin, Value: d.value})
+			out = ph.tell(out, report{Sign: shown, At: s.To + lag, Kind: d.end, Value: after})
+		}
+	}
+	for _, s := range ph.person.Offline {
+		out = ph.tell(out, report{Sign: shown, At: s.From, Kind: event.SignalNetwork, Value: "none"})
+		out = ph.tell(out, report{Sign: shown, At: s.To, Kind: event.SignalNetwork, Value: "cellular"})
+	}
 	return out
 }
 
@@ -67,28 +104,27 @@ func (ph *phone) life() []report {
 func (ph *phone) use(out []report, s population.Session) []report {
 	live := ph.regime.Unlocks && !ph.person.IOS
 	if live {
-		out = ph.tell(out, unlocked, s.Start, 0)
+		out = ph.tell(out, report{Sign: unlocked, At: s.Start})
 	}
 	if s.AppAt > 0 {
-		out = ph.tell(out, appOpened, s.AppAt, 0)
+		out = ph.tell(out, report{Sign: appOpened, At: s.AppAt})
 		if ph.regime.Unlocks {
-			out = ph.tell(out, appClosed, min(s.End, s.AppAt+45*time.Second), 0)
+			out = ph.tell(out, report{Sign: appClosed, At: min(s.End, s.AppAt+45*time.Second)})
 		}
 	}
 	if live {
-		out = ph.tell(out, locked, s.End, 0)
+		out = ph.tell(out, report{Sign: locked, At: s.End})
 	}
 	return out
 }
 
 // tell puts one sign on its way: at once, when the network is back, or with the nightly upload.
-func (ph *phone) tell(out []report, s sign, at time.Duration, message int) []report {
-	r := report{
-		Sign: s, ID: ph.next, At: at + ph.skew, Message: message,
-		Arrives: ph.person.Online(at) + time.Duration((0.2+ph.rng.ExpFloat64())*float64(time.Second)),
-	}
+func (ph *phone) tell(out []report, r report) []report {
+	at := r.At
+	r.ID, r.At = ph.next, at+ph.skew
+	r.Arrives = ph.person.Online(at) + time.Duration((0.2+ph.rng.ExpFloat64())*float64(time.Second))
 	ph.next++
-	if ph.regime.Nightly && s != opened && s != dismissed {
+	if ph.regime.Nightly && r.Sign != opened && r.Sign != dismissed {
 		local := ph.person.Local(at)
 		night := time.Date(local.Year(), local.Month(), local.Day()+1, 4, 0, 0, 0, local.Location())
 		r.Arrives = max(r.Arrives, night.Sub(population.Epoch))

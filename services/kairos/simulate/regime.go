@@ -18,6 +18,8 @@ type Regime struct {
 	Name, Title string
 	Traits      population.Traits
 	Unlocks     bool          // phones tell unlocks and locks as they happen (iOS phones: only the own app's)
+	States      bool          // and calls, motion, headphones, chargers, do-not-disturb and the network
+	Cohorts     bool          // the app knows who works which shift
 	Nightly     bool          // own-app events come once a night, in bulk, and nothing is live
 	Cold        bool          // nobody has a history; everything counts from the first message on
 	AppOpens    float64       // median of a person's opens of the own app in a day, if not the population's
@@ -25,6 +27,14 @@ type Regime struct {
 	PerDay      float64       // messages a person gets a day
 	Cap         int           // most that anyone may be sent in 24 hours, by whatever policy; 0: no cap
 	Hold        time.Duration // from a message's arrival to its deadline
+	Days        int           // that count, if fewer than of the others
+}
+
+// untold is what "ours, untold" knows of the same people; ok says whether that is less.
+func (r Regime) untold() (less Regime, ok bool) {
+	ok = r.States || r.Cohorts
+	r.States, r.Cohorts = false, false
+	return r, ok
 }
 
 // Regimes are those of the decision model, in its order.
@@ -39,8 +49,21 @@ func Regimes(hold time.Duration) []Regime {
 		{Name: "shifts", Title: "Shift workers and travellers", Traits: population.Traits{IOS: 0.4, ShiftWorkers: 0.5, Travellers: 0.5}, Unlocks: true, PerDay: 2, Hold: hold},
 		{Name: "many-senders", Title: "Many senders", Traits: mixed, Unlocks: true, PerDay: 10, Hold: hold},
 		{Name: "many-capped", Title: "Many senders under a cap", Traits: mixed, Unlocks: true, PerDay: 10, Cap: 3, Hold: hold},
+		{Name: "states", Title: "States of the phone beside the unlock stream", Traits: population.Traits{States: true}, Unlocks: true, States: true, PerDay: 2, Hold: hold},
+		{Name: "cohorts", Title: "Cold start of shift workers and others, with cohorts: the first two days", Traits: population.Traits{IOS: 0.4, ShiftWorkers: 0.5, SteadyShifts: true}, Unlocks: true, Cold: true, Cohorts: true, PerDay: 2, Hold: hold, Days: 2},
 		{Name: "flaky", Title: "Flaky phones", Traits: mixed, Unlocks: true, Flaky: true, PerDay: 2, Hold: hold},
 	}
+}
+
+// adapt makes the configuration that of this regime.
+func (r Regime) adapt(cfg Config) Config {
+	if r.AppOpens > 0 {
+		cfg.Params.AppOpensPerDay.Median = r.AppOpens
+	}
+	if r.Days > 0 {
+		cfg.Days = min(cfg.Days, r.Days)
+	}
+	return cfg
 }
 
 // decides is the policy of "ours" in this regime: under its cap.

@@ -40,7 +40,7 @@ func school(ctx context.Context, cfg Config, r Regime, people []*person, warmup 
 func enrol(cfg Config, r Regime, p *person, from time.Duration, engine *timing.Engine) (*journey, *production) {
 	var o *production
 	j := depart(&cfg.Params, r, p, cfg.Seed, from, func(out send) strategy {
-		o = newOurs(p.Person, engine, out)
+		o = newOurs(r, p.Person, engine, out)
 		return o
 	})
 	return j, o

@@ -25,7 +25,7 @@ type Config struct {
 	Progress func(done float64)
 }
 
-// Result is one regime, policy by policy in the order of Names.
+// Result is one regime, policy by policy in the order of Names, without those that were not played.
 type Result struct {
 	Regime  Regime
 	Metrics []Metrics
@@ -53,9 +53,7 @@ const day = 24 * time.Hour
 
 // play runs every policy on every person of a regime. dwell is the best one.
 func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) (courses [][]*course, dwell time.Duration, err error) {
-	if r.AppOpens > 0 {
-		cfg.Params.AppOpensPerDay.Median = r.AppOpens
-	}
+	cfg = r.adapt(cfg)
 	warmup := time.Duration(cfg.Warmup) * day
 	if r.Cold {
 		warmup = 0
@@ -78,14 +76,14 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) (co
 			}
 		}
 	}
-	courses = make([][]*course, len(Names))
-	for k := range courses {
-		courses[k] = make([]*course, cfg.People)
-	}
 	lives := make([]*person, cfg.People)
 	err = each(ctx, cfg.People, func(i int) { lives[i] = newLife(cfg, r, people[i], length) })
 	if err != nil {
 		return nil, 0, err
+	}
+	told := map[int]Regime{ours: r} // what each version of ours knows
+	if less, ok := r.untold(); ok {
+		told[oursUntold] = less
 	}
 	var mu sync.Mutex
 	lived := 0
@@ -93,11 +91,19 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) (co
 		mu.Lock()
 		defer mu.Unlock()
 		lived += people
-		progress(float64(lived) / float64(2*cfg.People)) // at school, and measured
+		progress(float64(lived) / float64((len(told)+1)*cfg.People)) // at each school, and measured
 	}
-	ownJourneys, err := school(ctx, cfg, r, lives, warmup, tick)
-	if err != nil {
-		return nil, 0, err
+	own := make([][]*journey, len(Names))
+	for k, r := range told {
+		if own[k], err = school(ctx, cfg, r, lives, warmup, tick); err != nil {
+			return nil, 0, err
+		}
+	}
+	courses = make([][]*course, len(Names))
+	for k := range courses {
+		if k != oursUntold || own[k] != nil {
+			courses[k] = make([]*course, cfg.People)
+		}
 	}
 	trials := make([][]*course, len(dwells))
 	for d := range trials {
@@ -109,8 +115,10 @@ func play(ctx context.Context, cfg Config, r Regime, progress func(float64)) (co
 		}
 		for k := range Names {
 			switch k {
-			case ours:
-				courses[k][i] = ownJourneys[i].arrive()
+			case ours, oursUntold:
+				if own[k] != nil {
+					courses[k][i] = own[k][i].arrive()
+				}
 			case bestDwell:
 				for d := range dwells {
 					trials[d][i] = follow(func(out send) strategy { return &onUnlock{send: out, dwell: dwells[d]} })

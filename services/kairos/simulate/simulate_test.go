@@ -114,7 +114,7 @@ func TestBestSlotIsTheBestHourOfTheWindow(t *testing.T) {
 
 func TestReportAndTable(t *testing.T) {
 	t.Parallel()
-	cfg := small("own-app")
+	cfg := small("cohorts") // in which every policy is played
 	results, err := Run(t.Context(), cfg)
 	require.NoError(t, err)
 	var table, html bytes.Buffer

@@ -18,11 +18,12 @@ type strategy interface {
 // send lets a message go now. It may be called once a message; whoever opted out gets nothing.
 type send func(now time.Duration, m Message)
 
-// Names of the nine policies, in the order of the tables; and of a tenth that is no policy: unlock + the dwell that turns out
-// to win most attention in this regime, as a ceiling for all that go by the age of a sitting alone.
+// Names of the nine policies, in the order of the tables, and of two more. "Ours, untold" is ours where phones do not tell their
+// states, or apps their cohorts, in the regimes that are about these. Unlock + best dwell is no policy: the dwell is the one that turns
+// out to win most attention in this regime, as a ceiling for all that go by the age of a sitting alone.
 var Names = []string{
 	"immediate", "global best hour", "user best hour", "48-h click history", "hour bandit",
-	"next unlock", "unlock + 120 s", "ours", "unlock + best dwell", "oracle",
+	"next unlock", "unlock + 120 s", "ours", "ours, untold", "unlock + best dwell", "oracle",
 }
 
 // Places of Names.
@@ -35,6 +36,7 @@ const (
 	nextUnlock
 	unlockDwell
 	ours
+	oursUntold
 	bestDwell
 	oracle
 )

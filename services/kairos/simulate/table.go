@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -88,8 +89,11 @@ func Print(w io.Writer, results []Result) error {
 // those of the table.
 func comparison(r *Result) string {
 	var b strings.Builder
-	for _, k := range []int{globalHour, userHour, unlockDwell} {
-		m := &r.Metrics[k]
+	for i := range r.Metrics {
+		m := &r.Metrics[i]
+		if !slices.Contains([]string{Names[globalHour], Names[userHour], Names[unlockDwell], Names[oursUntold]}, m.Policy) {
+			continue
+		}
 		fmt.Fprintf(&b, "ours over %s: reach %s, attention %s points, net opens %s /1000\n", m.Policy,
 			m.OursReach.Times(100).Format("%+.1f"), m.OursAttention.Times(100).Format("%+.1f"), m.OursNet.Format("%+.0f"))
 	}

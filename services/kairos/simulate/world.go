@@ -26,7 +26,7 @@ type person struct {
 
 // newLife is a person with the messages that they are to get and what their phone reports.
 func newLife(cfg Config, r Regime, p *population.Person, length time.Duration) *person {
-	return &person{Person: p, messages: messagesOf(r, p, cfg.Seed, length), life: newPhone(r, p, cfg.Seed).life()}
+	return &person{Person: p, messages: messagesOf(r, p, cfg.Seed, length), life: newPhone(r, p, cfg.Seed).life(&cfg.Params)}
 }
 
 // journey is one person's time under one policy.
@@ -76,11 +76,11 @@ func (j *journey) send(now time.Duration, m Message) {
 		j.expect(j.phone.use(nil, fate.Pickup))
 	}
 	if fate.OpenedAt > 0 {
-		j.expect(j.phone.tell(nil, opened, fate.OpenedAt, m.Index))
-		j.expect(j.phone.tell(nil, appOpened, fate.OpenedAt, 0))
+		j.expect(j.phone.tell(nil, report{Sign: opened, At: fate.OpenedAt, Message: m.Index}))
+		j.expect(j.phone.tell(nil, report{Sign: appOpened, At: fate.OpenedAt}))
 	}
 	if fate.DismissedAt > 0 {
-		j.expect(j.phone.tell(nil, dismissed, fate.DismissedAt, m.Index))
+		j.expect(j.phone.tell(nil, report{Sign: dismissed, At: fate.DismissedAt, Message: m.Index}))
 	}
 	j.muted = fate.OptOut
 	if m.At >= j.from {

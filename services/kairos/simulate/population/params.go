@@ -59,12 +59,34 @@ type Params struct {
 	// Phones.
 	OfflinePerDay float64   // spells without network, a day
 	OfflineLength LogNormal // their length, seconds
+
+	// States of the phone and its owner, of people with Traits.States; lengths in seconds.
+	Calls, Trips, Walks, Headphones, DeskCharges Spells
+	StateSpread                                  float64       // sigma of a person's factors on how often
+	StateAfter                                   time.Duration // mean time from the beginning of a use of the phone to that of a state
+	AtTheWheel                                   float64       // share of the trips
+	DrivingUse                                   float64       // share of the uses of the phone that is left at the wheel
+	Night                                        [2]float64    // from and to, local hours
+	NightCharged                                 float64       // share of the nights on a charger
+	DNDUsers                                     float64       // share of people who have do-not-disturb on by night and in meetings
+	Meetings                                     Spells        // with do-not-disturb on, in working hours
+	MotionLag                                    time.Duration // after which a phone knows how it is moved
+
+	// What they do to a push: in a call, at the wheel and under do-not-disturb nobody notices it.
+	Breakpoint     time.Duration // for so long after a call, a walk or a trip
+	BreakpointOpen float64       // this factor is on the open chance,
+	InHandLook     float64       // and after a call, with the phone in the hand, this one on the chance to look when it buzzes
+	HeadphonesLook float64       // the same with headphones on
+	ChargingLook   float64       // and on a charger
+	WalkingOpen    float64       // on the open chance
 }
 
 // Default is the world that `kairos simulate` shows. Sources: [log] two phone logs of 168 and 34 days; [esm] 4,298
 // times from a prompt to its answer; [nst] "Not So Timely", the study of pushes sent at the moment of screen-on;
-// [asm] an assumption, for want of a public figure. marginals_test.go holds the results to the figures in
-// quotes: TestUseOfThePhone, TestAnswersToPrompts, TestEffectOfAPush, TestOptOutsGrowWithFatigue.
+// [pew] Pew Research, "Cell phones and American adults", 2010; [aaa] AAA, "American Driving Survey", 2016 and 2017; [zen] Zendrive,
+// "Distracted Driving", 2017; [fis] Fischer, Greenhalgh and Benford, MobileHCI 2011; [yah] Okoshi and others at Yahoo! JAPAN,
+// KDD 2019; [asm] an assumption, for want of a public figure. marginals_test.go holds the results to the figures in
+// quotes: TestUseOfThePhone, TestAnswersToPrompts, TestEffectOfAPush, TestOptOutsGrowWithFatigue, TestStates.
 var Default = Params{
 	SessionsPerDay: LogNormal{Median: 96, Sigma: 0.55, Min: 10, Max: 211}, // [log] "median 96, 10 to 211"
 	GapScale:       20 * time.Minute,                                      // [log] "again within 5 min 0.54, after 10 min idle 0.31, after 40 min 0.14"
@@ -114,4 +136,26 @@ var Default = Params{
 
 	OfflinePerDay: 0.3, // [asm]
 	OfflineLength: LogNormal{Median: 3600, Sigma: 1, Min: 300, Max: 12 * 3600},
+
+	Calls:        Spells{5, LogNormal{Median: 60, Sigma: 1.1, Min: 5, Max: 3600}},           // [pew] "about five calls a day"; length [asm]
+	Trips:        Spells{2.9, LogNormal{Median: 1080, Sigma: 0.7, Min: 180, Max: 3 * 3600}}, // [aaa] with AtTheWheel "2.2 trips and 51 minutes at the wheel a day"
+	Walks:        Spells{4, LogNormal{Median: 480, Sigma: 0.6, Min: 180, Max: 3600}},        // [asm]
+	Headphones:   Spells{1.2, LogNormal{Median: 2400, Sigma: 0.7, Min: 300, Max: 4 * 3600}}, // [asm]
+	DeskCharges:  Spells{0.7, LogNormal{Median: 3600, Sigma: 0.7, Min: 600, Max: 6 * 3600}}, // [asm]
+	StateSpread:  0.5,                                                                       // [asm]
+	StateAfter:   5 * time.Minute,                                                           // [asm]
+	AtTheWheel:   0.75,                                                                      // [asm]
+	DrivingUse:   0.16,                                                                      // [zen] 3.5 minutes of use in an hour at the wheel, against 21 in a waking hour here
+	Night:        [2]float64{23, 7},                                                         // [asm]
+	NightCharged: 0.7,                                                                       // [asm]
+	DNDUsers:     0.3,                                                                       // [asm], and the rest of this block
+	Meetings:     Spells{0.5, LogNormal{Median: 2700, Sigma: 0.4, Min: 900, Max: 3 * 3600}},
+	MotionLag:    time.Minute,
+
+	Breakpoint:     2 * time.Minute, // [fis] that notifications are attended to sooner after a call; for how long [asm]
+	BreakpointOpen: 1.3,             // [yah] 60.7 % more clicks at most; half of it here
+	InHandLook:     4,               // [asm], and the rest of this block
+	HeadphonesLook: 1.2,
+	ChargingLook:   0.8,
+	WalkingOpen:    0.8,
 }

@@ -33,15 +33,24 @@ type Person struct {
 	Muted    int    // the category they muted, -1 if none
 	Sessions []Session
 	Offline  []Span
+	Shift    string            // of a worker with the same shift every week: early, late or night
+	States   [NumStates][]Span // each in order, without overlaps; empty without Traits.States
 
 	interest []float64 // open chance of a notice, by category
 	buzz     float64   // chance to look when the locked phone buzzes
 	daypart  [24]float64
 	seed     uint64
+
+	chronotype float64 // hours by which their day is late
 }
 
-// Traits choose the kinds of people of a regime, as shares.
-type Traits struct{ IOS, ShiftWorkers, Travellers float64 }
+// Traits choose the kinds of people of a regime.
+type Traits struct {
+	IOS, ShiftWorkers, Travellers float64 // shares
+
+	SteadyShifts bool // shift workers keep theirs, instead of changing it every week
+	States       bool // people call, drive, sleep with the phone on a charger and so on, and it matters
+}
 
 var homes = []string{"America/New_York", "America/Los_Angeles", "Europe/Berlin", "Europe/London", "Asia/Kolkata", "Asia/Tokyo"}
 
@@ -51,6 +60,8 @@ const (
 	purposeTimeline
 	purposeMessages
 	purposeReactions // + message index
+
+	purposeStates = -100 // callers' own purposes are small and negative
 )
 
 // NewPerson makes the person of that number, with their use of the phone for the given time.
@@ -78,7 +89,10 @@ func NewPerson(p *Params, seed uint64, id int, traits Traits, length time.Durati
 		}
 	}
 	shiftWorker := rng.Float64() < traits.ShiftWorkers
-	person.live(p, Seeded(seed, id, purposeTimeline), shiftWorker, length)
+	person.live(p, Seeded(seed, id, purposeTimeline), shifts{works: shiftWorker, steady: traits.SteadyShifts}, length)
+	if traits.States {
+		person.act(p, Seeded(seed, id, purposeStates), length)
+	}
 	return person
 }
 
@@ -111,8 +125,8 @@ func location(name string) *time.Location { return locations[name] }
 func (p *Person) Local(t time.Duration) time.Time { return Epoch.Add(t).In(p.Zone(t)) }
 
 // live fills in the sessions and the spells without network.
-func (p *Person) live(params *Params, rng *rand.Rand, shiftWorker bool, length time.Duration) {
-	rhythm := newRhythm(params, rng, p, shiftWorker, length)
+func (p *Person) live(params *Params, rng *rand.Rand, shifts shifts, length time.Duration) {
+	rhythm := newRhythm(params, rng, p, shifts, length)
 	pace := params.SessionsPerDay.draw(rng) / params.SessionsPerDay.Median
 	factor := math.Exp(params.LengthSpread * rng.NormFloat64())
 	appShare := params.AppOpensPerDay.draw(rng) / (pace * params.SessionsPerDay.Median)

@@ -91,7 +91,7 @@ func (p *Person) play(params *Params, rng *rand.Rand, at time.Duration, f *Fate,
 			f.NoticedAt, f.Attended, f.Broke = n.at, n.session.End-n.at >= Stay, n.goal
 		}
 		switch {
-		case rng.Float64() < open(n):
+		case rng.Float64() < open(n)*p.heed(params, n.at).open:
 			f.OpenedAt = n.at + span(1+2*rng.Float64())
 			return true
 		case rng.Float64() < dismissal(params, n.goal):
@@ -100,14 +100,14 @@ func (p *Person) play(params *Params, rng *rand.Rand, at time.Duration, f *Fate,
 		}
 		return false
 	}
-	i := p.after(f.ShownAt)
+	i, here := p.after(f.ShownAt), p.heed(params, f.ShownAt)
 	if i > 0 && p.Sessions[i-1].End > f.ShownAt { // the phone is in use
 		s := p.Sessions[i-1]
 		seen := f.ShownAt + span(1+3*rng.Float64())
-		if rng.Float64() < params.BannerNoticed && seen < s.End && meet(inUse(params, s, seen)) {
+		if rng.Float64() < here.noticed(params.BannerNoticed) && seen < s.End && meet(inUse(params, s, seen)) {
 			return
 		}
-	} else if quiet := p.Local(f.ShownAt).Hour(); rng.Float64() < buzz && quiet >= 7 && quiet < 23 {
+	} else if quiet := p.Local(f.ShownAt).Hour(); rng.Float64() < here.noticed(buzz*here.look) && quiet >= 7 && quiet < 23 {
 		look := f.ShownAt + params.BuzzDelay.seconds(rng)
 		if i == len(p.Sessions) || look+2*time.Second < p.Sessions[i].Start {
 			end := look + params.Glance.seconds(rng)
@@ -121,7 +121,11 @@ func (p *Person) play(params *Params, rng *rand.Rand, at time.Duration, f *Fate,
 		}
 	}
 	for chance := params.ShadeNoticed; i < len(p.Sessions) && p.Sessions[i].Start-f.ShownAt < waits; i++ {
-		if s := p.Sessions[i]; rng.Float64() < chance {
+		s := p.Sessions[i]
+		if p.Free(s.Start) > s.Start {
+			continue
+		}
+		if rng.Float64() < chance {
 			if meet(waiting(params, s, s.Start+min(span(2+4*rng.Float64()), s.End-s.Start))) {
 				return
 			}

@@ -16,7 +16,16 @@ type rhythm struct {
 	app   [24]float64
 }
 
-func newRhythm(p *Params, rng *rand.Rand, person *Person, shiftWorker bool, length time.Duration) *rhythm {
+// shifts that a person works, if they do.
+type shifts struct{ works, steady bool }
+
+// The shifts, and by how many hours they move the day.
+var (
+	shiftNames = [...]string{"early", "late", "night"}
+	shiftHours = [...]float64{-2, 4, 10}
+)
+
+func newRhythm(p *Params, rng *rand.Rand, person *Person, shifts shifts, length time.Duration) *rhythm {
 	r := &rhythm{}
 	var daily [24]float64
 	for h := range daily {
@@ -27,14 +36,21 @@ func newRhythm(p *Params, rng *rand.Rand, person *Person, shiftWorker bool, leng
 	for h := range weekly {
 		weekly[h] = math.Exp(p.WeeklyHabitSpread * rng.NormFloat64())
 	}
-	chronotype := p.ChronotypeHours * rng.NormFloat64()
+	person.chronotype = p.ChronotypeHours * rng.NormFloat64()
 	firstShift := rng.IntN(3)
+	if shifts.works && shifts.steady {
+		person.Shift = shiftNames[firstShift]
+	}
 	for t := time.Duration(0); t < length; t += step {
 		local := person.Local(t)
 		day, hour := int(local.Weekday()), float64(local.Hour())+float64(local.Minute())/60
-		shift := chronotype
-		if shiftWorker { // early, late and night weeks in turn
-			shift += []float64{-2, 4, 10}[(firstShift+int(t/(7*24*time.Hour)))%3]
+		shift := person.chronotype
+		if shifts.works { // early, late and night weeks in turn
+			week := int(t / (7 * 24 * time.Hour))
+			if shifts.steady {
+				week = 0
+			}
+			shift += shiftHours[(firstShift+week)%len(shiftHours)]
 		}
 		curve := &p.Weekday
 		if day == 0 || day == 6 {
