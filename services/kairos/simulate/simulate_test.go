@@ -124,6 +124,7 @@ func TestReportAndTable(t *testing.T) {
 		require.Contains(t, table.String(), name)
 		require.Contains(t, html.String(), name)
 	}
+	require.Contains(t, table.String(), "ours over ours, untold: ")
 }
 
 func BenchmarkOurs(b *testing.B) {

@@ -13,15 +13,16 @@ import (
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
-// readings plays what a few phones report to production, and tells every value that a profile showed.
-func readings(r Regime) map[string]bool {
+// readings plays what a few phones of a regime report to production that knows so much, and tells every value that a profile
+// showed.
+func readings(r, knows Regime) map[string]bool {
 	cfg := small(r.Name)
 	engine := timing.NewEngine(policy.Default())
 	seen := map[string]bool{}
 	length := 2 * day
 	for i := range 26 {
 		p := newLife(cfg, r, population.NewPerson(&cfg.Params, cfg.Seed, i, r.Traits, length), length)
-		o := newOurs(r, p.Person, engine, func(time.Duration, Message) {})
+		o := newOurs(knows, p.Person, engine, func(time.Duration, Message) {})
 		o.core = replay.NewCore(engine, replay.Sink{Enriched: func(in *profile.Enriched) {
 			seen["cohort "+in.Profile.Cohort] = true
 			l := &in.Profile.Devices[0].Live
@@ -55,7 +56,7 @@ func TestStatesAndCohortsReachTheProfile(t *testing.T) {
 		r := small(name).Regimes[0]
 		less, ok := r.untold()
 		require.True(t, ok)
-		told, untold := readings(r), readings(less)
+		told, untold := readings(r, r), readings(r, less)
 		for _, reading := range want {
 			require.True(t, told[reading], "%s: %s in %v", name, reading, told)
 			require.False(t, untold[reading], "%s, untold: %s", name, reading)

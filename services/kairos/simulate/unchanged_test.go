@@ -19,20 +19,20 @@ func TestNewRegimesLeaveTheOthersAsTheyWere(t *testing.T) {
 		waited                    time.Duration
 	}
 	for name, want := range map[string]figures{
-		"live":          {5092, 108, 83, 27, 15708 * time.Minute},
-		"own-app":       {17, 90, 66, 21, 26788 * time.Minute},
-		"own-app-often": {221, 97, 73, 26, 20844 * time.Minute},
-		"no-live":       {17, 87, 62, 22, 27790 * time.Minute},
-		"cold":          {4054, 109, 82, 27, 17306 * time.Minute},
-		"shifts":        {4190, 107, 82, 30, 17176 * time.Minute},
-		"many-senders":  {4054, 543, 401, 119, 94198 * time.Minute},
-		"many-capped":   {4054, 174, 126, 63, 28910 * time.Minute},
-		"flaky":         {4256, 106, 80, 26, 17222 * time.Minute},
+		"live":          {15436, 340, 265, 95, 50211 * time.Minute},
+		"own-app":       {58, 281, 213, 86, 87450 * time.Minute},
+		"own-app-often": {644, 282, 204, 94, 71320 * time.Minute},
+		"no-live":       {58, 274, 205, 87, 90020 * time.Minute},
+		"cold":          {12362, 335, 256, 92, 57505 * time.Minute},
+		"shifts":        {12409, 347, 260, 97, 55432 * time.Minute},
+		"many-senders":  {12362, 1379, 1034, 244, 232587 * time.Minute},
+		"many-capped":   {12362, 470, 354, 135, 78909 * time.Minute},
+		"flaky":         {12995, 324, 250, 89, 56694 * time.Minute},
 	} {
 		cfg := small(name)
 		r := cfg.Regimes[0]
 		cfg = r.adapt(cfg)
-		length := time.Duration(cfg.Days) * day
+		length := 9 * day // two weeks' shifts
 		var got figures
 		for i := range 10 {
 			p := newLife(cfg, r, population.NewPerson(&cfg.Params, cfg.Seed, i, r.Traits, length), length)

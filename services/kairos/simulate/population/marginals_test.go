@@ -1,7 +1,6 @@
 package population_test
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"testing"
@@ -205,63 +204,4 @@ func TestTheSamePersonAndPushAlwaysEndAlike(t *testing.T) {
 		require.True(t, i == 0 || a.Sessions[i-1].End <= s.Start)
 		require.False(t, math.IsNaN(s.End.Seconds()))
 	}
-}
-
-// States go on for as long as Default says, by day, and a push meets what they do to it.
-func TestStates(t *testing.T) {
-	t.Parallel()
-	p := &population.Default
-	var calls, wheel []float64
-	inUse, hidden, atNight, nights := 0.0, 0.0, 0.0, 0.0
-	for i, person := range world(t, population.Traits{States: true}) {
-		if i < 40 {
-			plain := population.NewPerson(p, 1, i, population.Traits{}, length)
-			left := slices.DeleteFunc(slices.Clone(plain.Sessions), func(s population.Session) bool {
-				_, there := slices.BinarySearchFunc(person.Sessions, s.Start, func(s population.Session, at time.Duration) int { return cmp.Compare(s.Start, at) })
-				return !there
-			})
-			require.True(t, slices.Equal(left, person.Sessions), "people live as they did, but for what a driver leaves alone")
-			require.Equal(t, plain.Offline, person.Offline)
-		}
-		calls = append(calls, float64(len(person.States[population.Calling]))/days)
-		driven := time.Duration(0)
-		for s, spans := range person.States {
-			for i, span := range spans {
-				require.Less(t, span.From, span.To)
-				require.True(t, i == 0 || spans[i-1].To <= span.From, "state %d", s)
-				if population.State(s) == population.Driving {
-					driven += span.To - span.From
-				}
-			}
-		}
-		wheel = append(wheel, driven.Minutes()/days)
-		for _, s := range person.Sessions {
-			if s.End-s.Start < 2*time.Minute {
-				continue
-			}
-			inUse++
-			if at := s.Start + 2*time.Minute; person.Free(at) > at {
-				hidden++
-			}
-		}
-		for day := range days {
-			nights++
-			local := person.Local(time.Duration(day) * 24 * time.Hour)
-			if person.In(population.Charging, time.Date(local.Year(), local.Month(), local.Day(), 4, 0, 0, 0, local.Location()).Sub(population.Epoch)) {
-				atNight++
-			}
-		}
-	}
-	mean := func(x []float64) (sum float64) {
-		for _, v := range x {
-			sum += v / float64(len(x))
-		}
-		return sum
-	}
-	t.Logf("calls a day: median %.1f, mean %.1f; minutes at the wheel %.0f; two minutes into a use of the phone nobody would notice %.3f; on a charger at four in the morning %.2f",
-		quantile(calls, 0.5), mean(calls), mean(wheel), hidden/inUse, atNight/nights)
-	require.InDelta(t, 5, quantile(calls, 0.5), 1)
-	require.InDelta(t, 51, mean(wheel), 8)
-	require.InDelta(t, p.NightCharged, atNight/nights, 0.1)
-	require.InDelta(t, 0.08, hidden/inUse, 0.05)
 }

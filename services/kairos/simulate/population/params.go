@@ -85,7 +85,7 @@ type Params struct {
 // times from a prompt to its answer; [nst] "Not So Timely", the study of pushes sent at the moment of screen-on;
 // [pew] Pew Research, "Cell phones and American adults", 2010; [aaa] AAA, "American Driving Survey", 2016 and 2017; [zen] Zendrive,
 // "Distracted Driving", 2017; [fis] Fischer, Greenhalgh and Benford, MobileHCI 2011; [yah] Okoshi and others at Yahoo! JAPAN,
-// KDD 2019; [asm] an assumption, for want of a public figure. marginals_test.go holds the results to the figures in
+// KDD 2019; [asm] an assumption, for want of a public figure. the tests hold the results to the figures in
 // quotes: TestUseOfThePhone, TestAnswersToPrompts, TestEffectOfAPush, TestOptOutsGrowWithFatigue, TestStates.
 var Default = Params{
 	SessionsPerDay: LogNormal{Median: 96, Sigma: 0.55, Min: 10, Max: 211}, // [log] "median 96, 10 to 211"

@@ -87,11 +87,15 @@ func (p *Person) play(params *Params, rng *rand.Rand, at time.Duration, f *Fate,
 	f.ShownAt = p.Online(at)
 	passed := 0
 	meet := func(n notice) (done bool) {
+		state := p.heed(params, n.at)
+		if state.hidden {
+			return false
+		}
 		if f.NoticedAt == 0 {
 			f.NoticedAt, f.Attended, f.Broke = n.at, n.session.End-n.at >= Stay, n.goal
 		}
 		switch {
-		case rng.Float64() < open(n)*p.heed(params, n.at).open:
+		case rng.Float64() < open(n)*state.open:
 			f.OpenedAt = n.at + span(1+2*rng.Float64())
 			return true
 		case rng.Float64() < dismissal(params, n.goal):
@@ -100,16 +104,16 @@ func (p *Person) play(params *Params, rng *rand.Rand, at time.Duration, f *Fate,
 		}
 		return false
 	}
-	i, here := p.after(f.ShownAt), p.heed(params, f.ShownAt)
+	i, state := p.after(f.ShownAt), p.heed(params, f.ShownAt)
 	if i > 0 && p.Sessions[i-1].End > f.ShownAt { // the phone is in use
 		s := p.Sessions[i-1]
 		seen := f.ShownAt + span(1+3*rng.Float64())
-		if rng.Float64() < here.noticed(params.BannerNoticed) && seen < s.End && meet(inUse(params, s, seen)) {
+		if rng.Float64() < state.noticed(params.BannerNoticed) && seen < s.End && meet(inUse(params, s, seen)) {
 			return
 		}
-	} else if quiet := p.Local(f.ShownAt).Hour(); rng.Float64() < here.noticed(buzz*here.look) && quiet >= 7 && quiet < 23 {
+	} else if quiet := p.Local(f.ShownAt).Hour(); rng.Float64() < state.noticed(buzz*state.look) && quiet >= 7 && quiet < 23 {
 		look := f.ShownAt + params.BuzzDelay.seconds(rng)
-		if i == len(p.Sessions) || look+2*time.Second < p.Sessions[i].Start {
+		if (i == len(p.Sessions) || look+2*time.Second < p.Sessions[i].Start) && p.Free(look) == look {
 			end := look + params.Glance.seconds(rng)
 			if i < len(p.Sessions) {
 				end = min(end, p.Sessions[i].Start-time.Second)
