@@ -1,6 +1,7 @@
 // Package simulate plays policies against the synthetic people of package population, side by side and on the same
 // luck: when to send each push of a given stream of messages. Ours is the production core under the virtual clock
-// (package replay); the others are the rules that the industry and the literature use, and a clairvoyant oracle.
+// (package replay); the others are the rules that the industry and the literature use, and a clairvoyant oracle. What phones
+// tell beside their unlocks, and apps of their people, is judged by ours that is told against ours that is not.
 //
 // It judges, it does not tune: nothing here is fitted to how any policy scores.
 package simulate
