@@ -39,12 +39,13 @@ type grammar struct {
 		Collegemsg collegemsg.Cmd `cmd:"" help:"The CollegeMsg log, as input for replay."`
 	} `cmd:"" group:"Without servers" help:"Make input for replay of public data."`
 
-	Tail   cli.Tail   `cmd:"" group:"A running system" help:"Follow a topic: outcomes, decisions, or any other."`
-	Ledger cli.Ledger `cmd:"" group:"A running system" help:"Account for every accepted message: how it ended, or that it is held."`
-	Lag    cli.Lag    `cmd:"" group:"A running system" help:"How far each service is behind."`
-	Doctor cli.Doctor `cmd:"" group:"A running system" help:"Check configuration, brokers, topics, Redis and input; say what to do."`
-	DLQ    cli.DLQ    `cmd:"" name:"dlq" group:"A running system" help:"Records that were refused: list, show, retry."`
-	Topics cli.Topics `cmd:"" group:"A running system" help:"Create the topics."`
+	Tail   cli.Tail         `cmd:"" group:"A running system" help:"Follow a topic: outcomes, decisions, or any other."`
+	Ledger cli.Ledger       `cmd:"" group:"A running system" help:"Account for every accepted message: how it ended, or that it is held."`
+	Lag    cli.Lag          `cmd:"" group:"A running system" help:"How far each service is behind."`
+	Doctor cli.Doctor       `cmd:"" group:"A running system" help:"Check configuration, brokers, topics, Redis and input; say what to do."`
+	Export replay.ExportCmd `cmd:"" group:"A running system" help:"What came in, as input for replay: what would another policy have done?"`
+	DLQ    cli.DLQ          `cmd:"" name:"dlq" group:"A running system" help:"Records that were refused: list, show, retry."`
+	Topics cli.Topics       `cmd:"" group:"A running system" help:"Create the topics."`
 }
 
 // run is main without the process. The exit code is 0, 1 after a failure, 2 for a wrong command line.

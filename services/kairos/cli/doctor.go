@@ -59,7 +59,7 @@ func (d *Doctor) Run(ctx context.Context, o *IO) error {
 	if !d.WithoutDB {
 		d.redis(ctx, o, rep)
 	}
-	err := d.with(ctx, o, func(ctx context.Context, c *stream.Client) error {
+	err := d.With(ctx, o, func(ctx context.Context, c *stream.Client) error {
 		if d.topics(ctx, c, apps, rep) {
 			d.progress(ctx, o, c, apps, rep)
 			d.input(ctx, o, c, apps, rep)

@@ -60,8 +60,7 @@ type Kafka struct {
 	service.Kafka `embed:"" prefix:"kafka-" group:"Connection"`
 }
 
-// Open connects; close it after use.
-func (k Kafka) Open(o *IO) (*stream.Client, error) {
+func (k Kafka) open(o *IO) (*stream.Client, error) {
 	cfg, err := k.Stream("kairos-cli")
 	if err != nil {
 		return nil, err
@@ -72,9 +71,9 @@ func (k Kafka) Open(o *IO) (*stream.Client, error) {
 // reach is how long a server may take to answer at all.
 const reach = 5 * time.Second
 
-// with runs fn with a connection and closes it. The client by itself would wait for a broker for ever.
-func (k Kafka) with(ctx context.Context, o *IO, fn func(context.Context, *stream.Client) error) error {
-	c, err := k.Open(o)
+// With runs fn with a connection and closes it. The client by itself would wait for a broker for ever.
+func (k Kafka) With(ctx context.Context, o *IO, fn func(context.Context, *stream.Client) error) error {
+	c, err := k.open(o)
 	if err != nil {
 		return err
 	}

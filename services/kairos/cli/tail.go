@@ -40,7 +40,7 @@ func (t *Tail) Run(ctx context.Context, o *IO) error {
 	if t.Start {
 		from = stream.Start
 	}
-	return t.with(ctx, o, func(ctx context.Context, c *stream.Client) error {
+	return t.With(ctx, o, func(ctx context.Context, c *stream.Client) error {
 		return c.Tail(ctx, tp, from, func(r stream.Record) error {
 			if line, ok := t.line(o, tp, &r); ok {
 				o.Printf("%s\n", line)

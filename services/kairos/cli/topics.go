@@ -63,5 +63,5 @@ func AllTopics(apps *service.Apps) []topic.Topic {
 func (k Kafka) within(ctx context.Context, o *IO, d time.Duration, fn func(context.Context, *stream.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	return k.with(ctx, o, fn)
+	return k.With(ctx, o, fn)
 }

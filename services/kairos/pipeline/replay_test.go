@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -34,14 +35,19 @@ func TestServicesSayWhatReplaySays(t *testing.T) {
 	lines = answered(lines, replayed(t, lines))
 	want := replayed(t, lines)
 	var got []event.Outcome
-	synctest.Test(t, func(t *testing.T) { got = served(t, lines) })
+	var exported bytes.Buffer
+	synctest.Test(t, func(t *testing.T) { got = served(t, lines, &exported) })
 
-	apart, wrong := compare(want, got)
-	for i := range min(len(wrong), 20) {
-		t.Error(wrong[i])
+	agree := func(what string, want, got []event.Outcome) {
+		apart, wrong := compare(want, got)
+		for i := range min(len(wrong), 20) {
+			t.Error(wrong[i])
+		}
+		require.Empty(t, wrong, what)
+		t.Logf("%s: %d outcomes of %d messages agree, at most %v apart", what, len(want), messages, apart)
 	}
-	require.Empty(t, wrong)
-	t.Logf("%d outcomes of %d messages agree, at most %v apart", len(want), messages, apart)
+	agree("replay and the services", want, got)
+	agree("the services and a replay of what was exported of them", got, rowsOf(t, &exported))
 }
 
 // slice is a busy part of the log, moved to the first days of the bubble's time, with a second between any two lines: the
@@ -130,13 +136,20 @@ func end(lines []replay.Line) time.Time { return lines[len(lines)-1].At.Add(2*ho
 
 func replayed(t *testing.T, lines []replay.Line) []event.Outcome {
 	t.Helper()
-	var in, out bytes.Buffer
+	var in bytes.Buffer
 	for _, l := range lines {
 		fmt.Fprintf(&in, `{"topic":%q,"at":%q,%s`+"\n", l.Topic, l.At.Format(time.RFC3339Nano), l.Record[1:])
 	}
 	fmt.Fprintf(&in, `{"topic":"clock","at":%q}`, end(lines).Format(time.RFC3339Nano))
+	return rowsOf(t, &in)
+}
+
+// rowsOf replays a file.
+func rowsOf(t *testing.T, in io.Reader) []event.Outcome {
+	t.Helper()
+	var out bytes.Buffer
 	var bad strings.Builder
-	_, err := replay.Run(t.Context(), timing.NewEngine(rules()), replay.Streams{In: &in, Out: &out, Errors: &bad})
+	_, err := replay.Run(t.Context(), timing.NewEngine(rules()), replay.Streams{In: in, Out: &out, Errors: &bad})
 	require.NoError(t, err)
 	require.Empty(t, bad.String())
 	var rows []event.Outcome
@@ -151,8 +164,8 @@ func replayed(t *testing.T, lines []replay.Line) []event.Outcome {
 	return rows
 }
 
-// served puts the lines through the services at their own times.
-func served(t *testing.T, lines []replay.Line) []event.Outcome {
+// served puts the lines through the services at their own times, and exports what came in.
+func served(t *testing.T, lines []replay.Line, exported io.Writer) []event.Outcome {
 	t.Helper()
 	p := rules()
 	// Nothing is lost here, and a look at Redis in each of so many virtual minutes costs real ones.
@@ -167,6 +180,10 @@ func served(t *testing.T, lines []replay.Line) []event.Outcome {
 		require.NoError(t, kafka.Publish(t.Context(), []stream.Record{{Topic: "in." + l.Topic + ".v1", Key: []byte(who.UserID), Value: l.Record}}))
 	}
 	time.Sleep(time.Until(end(lines)))
+	sum, err := replay.Export(t.Context(), kafka, pipeline.App.AppID, 0, time.Now(), exported)
+	require.NoError(t, err)
+	require.Equal(t, len(lines), sum.Records)
+	require.Zero(t, sum.Opening, "all that is known of people came by the records")
 	return w.Topics.AllOutcomes()
 }
 

@@ -6,10 +6,6 @@ import (
 	"github.com/kairos-push/kairos/services/ingest"
 )
 
-// app is whose records the lines are. It has no receipt secret: outcome rows carry no token, so whoever answers them
-// from outside cannot hand one back.
-var app = ingest.App{ID: AppID}
-
 // input is the topic that a line's "topic" stands for.
 var input = map[string]topic.Topic{
 	"messages": topic.InMessages, "events": topic.InEvents, "signals": topic.InSignals,
@@ -17,4 +13,6 @@ var input = map[string]topic.Topic{
 }
 
 // accept makes a fact of a line, as ingest does.
-func accept(l Line) (*event.Fact, error) { return ingest.Accept(input[l.Topic], l.Record, app, l.At) }
+func accept(l Line, app ingest.App) (*event.Fact, error) {
+	return ingest.Accept(input[l.Topic], l.Record, app, l.At)
+}

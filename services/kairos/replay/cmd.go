@@ -16,6 +16,7 @@ import (
 // Input is what a replay begins with.
 type Input struct {
 	In     string `help:"Input: JSON lines in time order (- = standard input)." default:"-" placeholder:"FILE"`
+	App    string `help:"App that the lines belong to; which arm a message draws depends on it." default:"demo"`
 	Policy string `help:"Policy file that replaces the defaults." placeholder:"FILE"`
 	Start  string `name:"model" help:"Model to decide by, as kairos learn writes it; the built-in one without it." placeholder:"FILE"`
 	Seed   int64  `help:"Another seed than the policy's draws other exploration arms." default:"0"`
@@ -46,7 +47,7 @@ func (c *Input) engine() (*timing.Engine, error) {
 	}
 	m, err := ReadModel(c.Start)
 	if err == nil {
-		engine.SetModel(AppID, m, time.Unix(1, 0))
+		engine.SetModel(c.App, m, time.Unix(1, 0))
 	}
 	return engine, err
 }
@@ -62,6 +63,7 @@ type Cmd struct {
 func (*Cmd) Help() string {
 	return `What would another policy have done? Replay what happened under both, and compare:
 
+  kairos export > log.jsonl
   kairos replay --in log.jsonl --out now.jsonl
   kairos replay --in log.jsonl --out then.jsonl --policy candidate.yaml
   kairos report --from now.jsonl
@@ -79,7 +81,7 @@ func (c *Cmd) Run(ctx context.Context, o *cli.IO) (err error) {
 	if err != nil {
 		return err
 	}
-	s := Streams{In: in, Out: o.Out, Errors: o.Err}
+	s := Streams{App: c.App, In: in, Out: o.Out, Errors: o.Err}
 	files := []io.Closer{in}
 	defer func() {
 		for _, f := range files {

@@ -44,7 +44,7 @@ func (c *LearnCmd) Run(ctx context.Context, o *cli.IO) error {
 		return err
 	}
 	t := NewTrainer(learn.NewLearner(learn.DefaultLimits()), c.Every)
-	sum, err := Run(ctx, engine, Streams{In: in, Out: io.Discard, Errors: o.Err, Trainer: t})
+	sum, err := Run(ctx, engine, Streams{App: c.App, In: in, Out: io.Discard, Errors: o.Err, Trainer: t})
 	if err = errors.Join(err, in.Close()); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c *LearnCmd) Run(ctx context.Context, o *cli.IO) error {
 	n := t.learner.Counts.Examples
 	_, _ = fmt.Fprintf(o.Err, "%d lines, %d refused; %d examples of presence, %d of answers\n", sum.Lines, sum.Refused, n[0], n[1])
 	for _, s := range last {
-		if s.App == AppID {
+		if s.App == c.App {
 			_, _ = fmt.Fprintf(o.Err, "model %s %s\n", s.Version, cmp.Or(s.Refused, "believed"))
 			return os.WriteFile(c.Model, s.Value, 0o644) //nolint:gosec // no secret: models hold no data of people
 		}

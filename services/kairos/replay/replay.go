@@ -9,6 +9,7 @@ package replay
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,11 +23,12 @@ import (
 	"github.com/kairos-push/kairos/services/timing"
 )
 
-// AppID is the app that all lines belong to: input files do not name one, as no public record does.
+// AppID is the app that lines belong to unless Streams says another: input files do not name one, as no public record does.
 const AppID = "demo"
 
 // Streams of a replay. Decisions and Errors may be nil.
 type Streams struct {
+	App       string // that all lines belong to; AppID without it
 	In        io.Reader
 	Out       io.Writer // outcome rows and clock lines
 	Decisions io.Writer
@@ -44,7 +46,8 @@ type Summary struct {
 // Run replays the input to its end. Time stands still then: what is held stays held. Lines that are wrong are said on
 // Errors, messages among them as rejected outcomes too, and the replay goes on; its own error is one of reading or writing.
 func Run(ctx context.Context, engine *timing.Engine, s Streams) (Summary, error) {
-	r := runner{errors: s.Errors, book: ledger.New()}
+	// The app has no receipt secret: outcome rows carry no token, so whoever answers them from outside cannot hand one back.
+	r := runner{app: ingest.App{ID: cmp.Or(s.App, AppID)}, errors: s.Errors, book: ledger.New()}
 	r.out = rows{w: bufio.NewWriterSize(s.Out, 1<<16)}
 	if s.Decisions != nil {
 		r.decisions = &rows{w: bufio.NewWriterSize(s.Decisions, 1<<16)}
@@ -84,6 +87,7 @@ func Run(ctx context.Context, engine *timing.Engine, s Streams) (Summary, error)
 
 // runner is one replay under way.
 type runner struct {
+	app            ingest.App
 	core           *Core
 	out            rows
 	decisions      *rows
@@ -110,7 +114,7 @@ func (r *runner) line(raw []byte, bad error) error {
 		return r.flush()
 	}
 	r.core.RunTo(l.At)
-	fact, err := accept(l)
+	fact, err := accept(l, r.app)
 	if err != nil {
 		return r.refuse(l, err)
 	}
@@ -122,7 +126,7 @@ func (r *runner) line(raw []byte, bad error) error {
 func (r *runner) refuse(l Line, bad error) error {
 	r.refused++
 	if l.Topic == "messages" {
-		if o, ok := ingest.Rejected(l.Record, app, bad, r.core.Now()); ok {
+		if o, ok := ingest.Rejected(l.Record, r.app, bad, r.core.Now()); ok {
 			r.say(o)
 		}
 	}

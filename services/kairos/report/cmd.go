@@ -90,13 +90,10 @@ func (c *OutcomesCmd) read(ctx context.Context, o *cli.IO, log *Log) error {
 	if len(c.From) > 0 {
 		return nil
 	}
-	kafka, err := c.Open(o)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(each(ctx, kafka, topic.Outcomes, func(r *event.Outcome) { log.Outcome(r) }),
-		each(ctx, kafka, topic.Decisions, func(r *event.Decision) { log.Decision(r) }))
-	return errors.Join(err, kafka.Close())
+	return c.With(ctx, o, func(ctx context.Context, kafka *stream.Client) error {
+		return errors.Join(each(ctx, kafka, topic.Outcomes, func(r *event.Outcome) { log.Outcome(r) }),
+			each(ctx, kafka, topic.Decisions, func(r *event.Decision) { log.Decision(r) }))
+	})
 }
 
 // each hands the rows that a topic holds now to fn.
