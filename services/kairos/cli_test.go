@@ -145,6 +145,30 @@ func TestWhy(t *testing.T) {
 	s.publish(t, topic.Models, "demo", snapshot)
 	require.Contains(t, why("m-1", "--last"), "live 1 +1.50")
 
+	require.NotContains(t, why("m-1", "--last"), "Weighed by", "the model that decided is to be had")
+
+	// From files there is no models topic: a model can be named, and whether it is the one that decided is said.
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+		return name
+	}
+	from := []string{"why", "m-1", "--from", write("rows.jsonl", s.run(t, 0, "why", "m-1", "--json"))}
+	file := func(args ...string) string {
+		return strings.Join(strings.Fields(kairos(t, 0, append(from, args...)...)), " ")
+	}
+	require.Contains(t, file("--last"), "The model learned-7 is not to be had any more")
+	named := write("model.json", string(snapshot))
+	last := file("--last", "--model", named)
+	require.Contains(t, last, "live 1 +1.50")
+	require.Contains(t, last, "cohort and hour")
+	require.NotContains(t, last, "Weighed by")
+	all := file("--model", named)
+	require.Equal(t, 1, strings.Count(all, "Weighed by model learned-7; builtin-1 decided: feature"), all)
+	require.Equal(t, 1, strings.Count(all, "cohort and hour"), "what is left over is nothing of another model")
+	require.Contains(t, kairos(t, 1, append(from, "--model", write("bad.json", `{}`))...), "bad.json: model: version: is required")
+
 	lines := strings.Split(strings.TrimSpace(s.run(t, 0, "why", "m-1", "--json")), "\n")
 	require.Len(t, lines, 7)
 	for _, l := range lines {

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
@@ -78,6 +79,19 @@ func ReadRows(file string, outcome func(*event.Outcome), decision func(*event.De
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil
+}
+
+// ReadModel reads a file with a record as on the models topic.
+func ReadModel(file string) (*score.Model, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	m, err := score.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return m, nil
 }
 
 func scanRows(r io.Reader, outcome func(*event.Outcome), decision func(*event.Decision)) error {

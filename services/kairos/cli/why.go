@@ -26,14 +26,21 @@ type Why struct {
 	Last  bool     `help:"Explain the last decision only."`
 	JSON  bool     `help:"Print the rows as JSON lines."`
 	From  []string `help:"Files of outcome and decision rows, as kairos replay writes them. Without it: the topics of a running system." placeholder:"FILE"`
+	Model string   `help:"Weigh the features by this model, a record as kairos learn writes it. Without it: by the one that decided." placeholder:"FILE"`
 	Kafka `embed:""`
 }
 
 // Run reads the message's rows and prints them.
 func (w *Why) Run(ctx context.Context, o *IO) error {
-	life := Life{models: map[string]*score.Model{}}
-	err := w.read(ctx, o, &life)
-	if err != nil {
+	life := Life{models: map[string]*score.Model{score.DefaultVersion: score.Default()}}
+	if w.Model != "" {
+		m, err := ReadModel(w.Model)
+		if err != nil {
+			return err
+		}
+		life.by = m
+	}
+	if err := w.read(ctx, o, &life); err != nil {
 		return err
 	}
 	life.tidy()
@@ -74,7 +81,7 @@ func (w *Why) read(ctx context.Context, o *IO, life *Life) error {
 		if err == nil {
 			err = find(ctx, c, topic.Decisions, w.App, w.User, w.ID, func(r event.Decision) { decision(&r) })
 		}
-		if err == nil && !w.JSON {
+		if err == nil && !w.JSON && life.by == nil {
 			err = life.learned(ctx, c)
 		}
 		return err
@@ -90,6 +97,7 @@ type Life struct {
 	Outcomes  []event.Outcome
 	Decisions []event.Decision
 	models    map[string]*score.Model // that decided, by version, as far as they are still to be had
+	by        *score.Model            // to weigh by instead, if given
 }
 
 // tidy drops repeated rows and orders the rest by time; rows of one instant stay as they are in the log.
@@ -133,7 +141,7 @@ func (l *Life) print(o *IO, last bool) {
 	}
 	for i := from; i < len(l.Decisions); i++ {
 		d := &l.Decisions[i]
-		o.Printf("\n%s\n", explained(d, l.models[d.ModelVersion]))
+		o.Printf("\n%s\n", explained(d, cmp.Or(l.by, l.models[d.ModelVersion])))
 	}
 }
 

@@ -46,9 +46,6 @@ func (l *Life) learned(ctx context.Context, c *stream.Client) error {
 // explained is one decision in full: the sentence, what the score is made of, what speaks for and against, and the plan.
 // Without its model, what features contributed is not known.
 func explained(d *event.Decision, m *score.Model) string {
-	if m == nil && d.ModelVersion == score.DefaultVersion {
-		m = score.Default()
-	}
 	parts := []string{
 		fmt.Sprintf("%s %s %s", Bold.Render(d.OccurredAt.UTC().Format("2006-01-02 15:04:05")), Soft.Render(d.Trigger+" →"), style(d.Action).Render(d.Action)),
 		"  " + d.Why, terms(d),
@@ -84,7 +81,8 @@ func terms(d *event.Decision) string {
 }
 
 // contributions lists the features, those that moved the two chances most first. What a feature contributes is its value
-// times its weight, in log-odds; what the person's own answers contribute is in log-odds already.
+// times its weight, in log-odds; what the person's own answers contribute is in log-odds already. By another model than the
+// one that decided they do not add up to the chances of the row.
 func contributions(d *event.Decision, m *score.Model) string {
 	type line struct {
 		name              string
@@ -107,7 +105,7 @@ func contributions(d *event.Decision, m *score.Model) string {
 		for _, l := range lines {
 			t.Row(l.name, number(l.value))
 		}
-		return inset(Soft.Render("The model "+d.ModelVersion+" is not to be had any more, so these are not weighed:") + "\n" + t.String())
+		return inset(Soft.Render("The model "+d.ModelVersion+" is not to be had any more, so these are not weighed (--model names one):") + "\n" + t.String())
 	}
 	slices.SortStableFunc(lines, func(a, b line) int {
 		return cmp.Compare(math.Abs(b.seen)+math.Abs(b.open), math.Abs(a.seen)+math.Abs(a.open))
@@ -121,13 +119,19 @@ func contributions(d *event.Decision, m *score.Model) string {
 		}
 		t.Row(l.name, number(l.value), logOdds(l.seen), logOdds(l.open))
 	}
-	if rest := score.Logit(d.PSeen) - seen; math.Abs(rest) > 0.005 {
+	own := m.Version == d.ModelVersion
+	if rest := score.Logit(d.PSeen) - seen; own && math.Abs(rest) > 0.005 {
 		t.Row("cohort and hour", "", logOdds(rest), "")
 		seen += rest
 	}
 	t.Row(Bold.Render("log-odds"), "", logOdds(seen), logOdds(open))
-	t.Row(Bold.Render("chance"), "", number(d.PSeen), number(d.POpen))
+	if own {
+		t.Row(Bold.Render("chance"), "", number(d.PSeen), number(d.POpen))
+	}
 	out := t.String()
+	if !own {
+		out = Warn.Render("Weighed by model "+m.Version+"; "+d.ModelVersion+" decided:") + "\n" + out
+	}
 	if len(silent) > 0 {
 		out += "\n" + Soft.Render("without weight: "+strings.Join(silent, ", "))
 	}

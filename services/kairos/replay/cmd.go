@@ -45,7 +45,7 @@ func (c *Input) engine() (*timing.Engine, error) {
 	if c.Start == "" {
 		return engine, nil
 	}
-	m, err := ReadModel(c.Start)
+	m, err := cli.ReadModel(c.Start)
 	if err == nil {
 		engine.SetModel(c.App, m, time.Unix(1, 0))
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/profile"
-	"github.com/kairos-push/kairos/pkg/score"
 	"github.com/kairos-push/kairos/services/kairos/cli"
 	"github.com/kairos-push/kairos/services/learn"
 )
@@ -113,17 +112,4 @@ func (t *Trainer) Finish() ([]learn.Snapshot, error) {
 		t.round()
 	}
 	return t.last, t.err
-}
-
-// ReadModel reads a snapshot as it is on the models topic.
-func ReadModel(file string) (*score.Model, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	m, err := score.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return m, nil
 }
