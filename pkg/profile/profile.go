@@ -108,6 +108,12 @@ func (r *Recency) Heard(at, received time.Time) {
 	r.Late += (late - r.Late) / 8
 }
 
+// observed is for how long a phone that told an unlock is believed to tell the next one.
+const observed = 48 * time.Hour
+
+// Tells says whether some phone of the person tells when it is unlocked: then its silence means something, too.
+func (r *Recency) Tells(now time.Time) bool { return Age(r.UnlockAt, now) <= observed }
+
 // IsEmpty says that nothing is known: such a state need not be kept.
 func (p *Profile) IsEmpty() bool {
 	return p.TimeZone == "" && !p.ZoneSet && p.QuietHours == nil && len(p.OptedOut) == 0 &&

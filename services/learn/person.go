@@ -20,7 +20,6 @@ const (
 	patience  = 2 * time.Hour    // after which a sitting without an end is no longer believed
 	memory    = 26 * time.Hour   // what is kept of a person: a day, which is also how long an answer counts, and a margin
 	testimony = 24 * time.Hour   // how long a held-back example judges
-	observed  = 48 * time.Hour   // a phone that told no unlock for so long says nothing by its silence
 
 	maxWatches = 16
 	maxClosed  = 16
@@ -187,7 +186,7 @@ func (p *person) follow(in *profile.Profile, now time.Time) {
 	p.at, p.habit, p.loc, p.cohort = now, in.Presence, in.Location(), in.Cohort
 	p.context = score.Sense(in, now)
 	p.answers = in.AllowsUserData()
-	p.tells = in.AllowsDeviceData() && profile.Age(in.Recency.UnlockAt, now) <= observed
+	p.tells = in.AllowsDeviceData() && in.Recency.Tells(now)
 	if !p.tells {
 		p.pending = nil
 	}

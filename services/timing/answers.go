@@ -139,6 +139,9 @@ func (t *turn) overdue() {
 			if !o.Closed {
 				row := t.answer(o, event.OutcomeIgnored)
 				row.Reason, row.Features = reasonWindow, o.Features
+				if o.Visited {
+					row.Reason = reasonVisited
+				}
 				t.say(row, false)
 			}
 			t.forget(&o.Message)
