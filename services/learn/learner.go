@@ -127,13 +127,12 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	}
 	message := hash(o.MessageID)
 	if o.Type == event.OutcomeVisited {
-		if p.visited(message, o.OccurredAt) {
+		if p.visited(message) {
 			l.count(p, func(v *visits) { v.Control.Came++ })
 		}
 		return
 	}
-	w, first := p.close(message)
-	if !first {
+	if !p.close(message) {
 		l.Counts.Duplicates++
 		return
 	}
@@ -142,7 +141,7 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	}
 	switch o.Type {
 	case event.OutcomeControl:
-		p.watch(watch{message: message, at: o.OccurredAt, control: true})
+		p.watch(message, o.OccurredAt)
 		l.count(p, func(v *visits) { v.Control.N++ })
 		return
 	case event.OutcomeOpened:
@@ -150,10 +149,10 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	case event.OutcomeDismissed:
 		e.noticed = true
 	case event.OutcomeIgnored:
-		if e.visited = w.visited; w.visited {
+		if e.visited = o.Reason == event.OutcomeVisited; e.visited { // it names what came before
 			e.label = l.trainer(o.AppID).Visits.credit()
 		}
-		l.count(p, func(v *visits) { v.Ignored.count(w.visited) })
+		l.count(p, func(v *visits) { v.Ignored.count(e.visited) })
 	default:
 		return
 	}

@@ -52,11 +52,11 @@ type pending struct {
 	hour  int
 }
 
-// watch is a push that a visit to the app followed within the hour, or one that was held out.
+// watch is a message that was held out, for the visit to the app that may follow it. Of one that was sent, the row that
+// closes it says so.
 type watch struct {
 	message uint64
 	at      time.Time
-	control bool
 	visited bool
 }
 
@@ -144,41 +144,34 @@ func (p *person) decide(s sign, now time.Time, emit func(*pending, float64)) {
 	p.pending = open
 }
 
-// visited notes that a visit followed a message, and says whether that was the first after one held out.
-func (p *person) visited(message uint64, at time.Time) (control bool) {
-	for i := range p.watches {
-		if w := &p.watches[i]; w.message == message {
-			control = w.control && !w.visited
-			w.visited = true
-			return control
-		}
+// visited says whether a visit is the first after a message that was held out.
+func (p *person) visited(message uint64) bool {
+	i := slices.IndexFunc(p.watches, func(w watch) bool { return w.message == message && !w.visited })
+	if i < 0 {
+		return false
 	}
-	p.watch(watch{message: message, at: at, visited: true})
-	return false
+	p.watches[i].visited = true
+	return true
 }
 
-// watch remembers a message until it is closed; the oldest gives way.
-func (p *person) watch(w watch) {
+// watch remembers a message that was held out; the oldest gives way.
+func (p *person) watch(message uint64, at time.Time) {
 	if len(p.watches) == maxWatches {
 		p.watches = slices.Delete(p.watches, 0, 1)
 	}
-	p.watches = append(p.watches, w)
+	p.watches = append(p.watches, watch{message: message, at: at})
 }
 
-// close says whether an answer to a message is the first, and ends the watch over it.
-func (p *person) close(message uint64) (w watch, first bool) {
+// close says whether a row that closes a message is the first.
+func (p *person) close(message uint64) bool {
 	if slices.Contains(p.closed, message) {
-		return w, false
+		return false
 	}
 	if len(p.closed) == maxClosed {
 		p.closed = slices.Delete(p.closed, 0, 1)
 	}
 	p.closed = append(p.closed, message)
-	if i := slices.IndexFunc(p.watches, func(o watch) bool { return o.message == message }); i >= 0 {
-		w = p.watches[i]
-		p.watches = slices.Delete(p.watches, i, i+1)
-	}
-	return w, true
+	return true
 }
 
 // follow remembers the profile: what timing knows from now on.

@@ -200,21 +200,24 @@ func TestVisitsCountAgainstTheControlArm(t *testing.T) {
 	require.Zero(t, v.credit())
 
 	l := NewLearner(DefaultLimits())
-	say := func(id, typ string, at time.Time) {
-		o := &event.Outcome{AppID: "demo", UserID: "ada", MessageID: id, Type: typ, OccurredAt: at}
+	say := func(id, typ, reason string, at time.Time) {
+		o := &event.Outcome{AppID: "demo", UserID: "ada", MessageID: id, Type: typ, Reason: reason, OccurredAt: at}
 		if typ != event.OutcomeVisited {
 			o.Features = event.Features{"bias": 1}
 		}
 		l.Outcome(o)
 		l.Outcome(o) // again, after a crash
 	}
-	say("held out", event.OutcomeControl, monday)
-	say("held out, too", event.OutcomeControl, monday)
-	say("sent", event.OutcomeVisited, monday.Add(30*time.Minute))
-	say("held out", event.OutcomeVisited, monday.Add(30*time.Minute))
-	for _, id := range []string{"sent", "sent later"} {
-		say(id, event.OutcomeIgnored, monday.Add(24*time.Hour))
-	}
-	round(t, l, monday.Add(24*time.Hour))
+	say("held out", event.OutcomeControl, "exploration", monday)
+	say("held out, too", event.OutcomeControl, "exploration", monday)
+	say("sent", event.OutcomeVisited, "event:app_opened", monday.Add(30*time.Minute))
+	say("held out", event.OutcomeVisited, "event:app_opened", monday.Add(30*time.Minute))
+	require.Len(t, l.people[event.Key("demo", "ada")].watches, 2, "of what was sent nothing is remembered")
+	// The rows that close a push come when its answers no longer count, however much later that is.
+	l.now = monday.AddDate(0, 0, 30)
+	l.sweep()
+	say("sent", event.OutcomeIgnored, "visited", l.now)
+	say("sent later", event.OutcomeIgnored, "attribution_window", l.now)
+	round(t, l, l.now)
 	require.Equal(t, visits{Ignored: share{N: 2, Came: 1}, Control: share{N: 2, Came: 1}}, l.apps["demo"].Visits)
 }
