@@ -2,7 +2,6 @@ package policy
 
 import (
 	"crypto/sha256"
-	"encoding"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/kairos-push/kairos/pkg/event"
 )
@@ -133,42 +132,14 @@ func Default() Policy {
 // Parse reads a policy file over the defaults. An unknown key is an error.
 func Parse(data []byte) (Policy, error) {
 	p := Default()
-	var document any
-	if err := decode(data, &document); err == nil && document == nil {
-		return p, nil // comments alone, of which the decoder would make an empty policy
-	}
-	err := decode(data, &p, yaml.Strict(),
-		yaml.CustomUnmarshaler[event.Duration](text[*event.Duration]), yaml.CustomUnmarshaler[event.LocalTime](text[*event.LocalTime]))
-	if err != nil {
-		return Policy{}, fmt.Errorf("policy: %w", err)
+	if err := read(data, &p); err != nil {
+		return Policy{}, err
 	}
 	if err := p.Validate(); err != nil {
 		return Policy{}, err
 	}
 	p.seal()
 	return p, nil
-}
-
-// decode reads YAML. The library panics at a tag that does not fit what it stands before.
-func decode(data []byte, to any, options ...yaml.DecodeOption) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("no YAML that can be read as a policy: %v", r)
-		}
-	}()
-	return yaml.UnmarshalWithOptions(data, to, options...)
-}
-
-// text reads a value from its text, and names the value that cannot be read.
-func text[T encoding.TextUnmarshaler](to T, node []byte) error {
-	var s string
-	if err := yaml.Unmarshal(node, &s); err != nil {
-		return err
-	}
-	if err := to.UnmarshalText([]byte(s)); err != nil {
-		return fmt.Errorf("%w, got %.50q", err, s)
-	}
-	return nil
 }
 
 // seal names the content: the version is the hash of every value in effect.

@@ -13,7 +13,7 @@ func TestDefaultIsValidAndIsAnEmptyFile(t *testing.T) {
 	t.Parallel()
 	d := Default()
 	require.NoError(t, d.Validate())
-	for _, text := range []string{"", "\n", "# only a comment\n"} {
+	for _, text := range []string{"", "\n", "# only a comment\n", "null", "{}", "minimum_gap:\nname: ~\nfatigue:\ncategories:\n"} {
 		p, err := Parse([]byte(text))
 		require.NoError(t, err)
 		require.Equal(t, d, p)
@@ -67,29 +67,49 @@ func TestTheVersionIsTheContent(t *testing.T) {
 func TestBadFiles(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"minimun_gap: 5m":           "minimun_gap",
-		"minimum_gap: -5m":          `got "-5m"`,
+		"minimun_gap: 5m":           "policy: minimun_gap: line 1: there is no such key",
+		"minimum_gap: -5m":          `policy: minimum_gap: line 1: must be a duration such as "90m" or "24h", got "-5m"`,
 		"minimum_gap: 48h":          "minimum_gap: want 0s to 24h0m0s, got 48h0m0s",
-		"minimum_gap: five":         "duration",
+		"minimum_gap: {a: 1h}":      "policy: minimum_gap: line 1: want a single value",
 		"name: ''":                  "name: want 1 to 64 bytes",
 		"caps: [{max: 0, per: 1h}]": "caps[0].max: want 1 to 1000, got 0",
 		"caps: [{max: 1}]":          "caps[0].per",
-		"quiet_hours: {start: '25:00', end: '07:00'}":  "time of day",
+		"quiet_hours: {start: '25:00', end: '07:00'}":  `policy: quiet_hours.start: line 1: must be a time of day such as "22:30", got "25:00"`,
 		"defaults: {foreground: shout}":                "defaults.foreground: want send, hold or hint, got shout",
 		"defaults: {deadline: 0s}":                     "defaults.deadline",
 		"defaults: {delay_cost: -1}":                   "defaults.delay_cost",
 		"defaults: {exploration: {control: 0.99}}":     "a sum of at most 1",
 		"defaults: {exploration: {thresholds: [0]}}":   "thresholds[0]: want 0.1 to 10",
 		"categories: {x: {caps: [{max: 1, per: 1s}]}}": "categories.x.caps[0].per",
-		"categories: {x: {unknown: 1}}":                "unknown",
+		"categories:\n  x: {unknown: 1}":               "policy: categories.x.unknown: line 2: there is no such key",
+		"caps:\n- {max: x, per: 1h}":                   `policy: caps[0].max: line 2: want a whole number, got "x"`,
+		"budget: abc\ncaps: 5":                         `policy: budget: line 1: want a number, got "abc"` + "\n" + `policy: caps: line 2: want a list, got "5"`,
+		"seed: 1.5":                                    `policy: seed: line 1: want a whole number, got "1.5"`,
+		"name: [a]":                                    "policy: name: line 1: want text",
+		"categories: {x: 1}":                           `policy: categories.x: line 1: want keys and values, got "1"`,
+		"a: &a [*a]\ncaps: *a":                         "policy: a: line 1: there is no such key",
 		"fatigue: {half_life: 1s}":                     "fatigue.half_life",
 		"budget: .nan":                                 "budget",
-		"[1, 2]":                                       "policy",
-		"name: a\nname: b":                             "policy",
-		"caps: !0 0":                                   "no YAML that can be read",
+		"[1, 2]":                                       "policy: the file: line 1: want keys and values",
+		"name: a\nname: b":                             `mapping key "name" already defined at line 1`,
+		"caps: !0 0":                                   `policy: caps: line 1: want a list, got "0"`,
+		"caps: [":                                      "line 1: did not find expected node content",
 	} {
 		_, err := Parse([]byte(text))
 		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// Anchors and merge keys are YAML too.
+func TestAFileMayShareItsParts(t *testing.T) {
+	t.Parallel()
+	p, err := Parse([]byte("categories:\n  a: &a {deadline: 1h, caps: &c [{max: 1, per: 1h}]}\n  b: {<<: *a, delay_cost: 0.2}\ncaps: *c\n"))
+	require.NoError(t, err)
+	require.Equal(t, event.Duration(time.Hour), p.For("b").Deadline)
+	require.Len(t, p.Caps, 1)
+	for _, text := range []string{"categories:\n  a: &a {deadline: 1h}\n  b: {<<: *a, nope: 1}\n", "categories:\n  b:\n    <<: {nope: 1}\n"} {
+		_, err = Parse([]byte(text))
+		require.ErrorContains(t, err, "policy: categories.b.nope: line 3: there is no such key")
 	}
 }
 
