@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,13 @@ const (
 	OutcomeControl          = "control"
 	OutcomeVisited          = "visited" // the person came to the app within the hour, after a push or after one held out
 )
+
+// PolicyArm and a threshold name an arm of the exploration draw whose messages go when the policy says: policy_0.8, policy_1.
+const PolicyArm = "policy_"
+
+// FollowsPolicy says whether the messages of an arm go when the policy says. Those that are held out as a control are held
+// out at that moment, too: they compare with these arms, and no other.
+func FollowsPolicy(arm string) bool { return strings.HasPrefix(arm, PolicyArm) }
 
 // Features are the named inputs of a decision; on the topics they are the columns f_<name> of the row.
 type Features map[string]float64

@@ -41,8 +41,9 @@ type example struct {
 	held   bool
 	at     time.Time // when its label was known
 	person uint64    // hash of whose it is
-	// visited says that the label is what a visit is credited with, which later visits change.
-	visited bool
+	// visited says that the label is what a visit is credited with in the category, which later visits change.
+	visited  bool
+	category int
 }
 
 // maxInput bounds what a row may claim: no feature of the score is ever larger.

@@ -128,7 +128,7 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	message := hash(o.MessageID)
 	if o.Type == event.OutcomeVisited {
 		if p.visited(message) {
-			l.count(p, func(v *visits) { v.Control.Came++ })
+			l.count(o, func(v *visits) { v.Control.Came++ })
 		}
 		return
 	}
@@ -142,27 +142,32 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	switch o.Type {
 	case event.OutcomeControl:
 		p.watch(message, o.OccurredAt)
-		l.count(p, func(v *visits) { v.Control.N++ })
+		l.count(o, func(v *visits) { v.Control.N++ })
 		return
 	case event.OutcomeOpened:
 		e.label, e.early = 1, time.Duration(o.AfterMS)*time.Millisecond <= within
 	case event.OutcomeDismissed:
 		e.noticed = true
 	case event.OutcomeIgnored:
-		if e.visited = o.Reason == event.OutcomeVisited; e.visited { // it names what came before
-			e.label = l.trainer(o.AppID).Visits.credit()
+		if !comparable(o) {
+			break
 		}
-		l.count(p, func(v *visits) { v.Ignored.count(e.visited) })
+		if e.visited, e.category = o.Reason == event.OutcomeVisited, categoryOf(o); e.visited { // it names what came before
+			e.label = l.trainer(o.AppID).credit(e.category)
+		}
+		l.count(o, func(v *visits) { v.Ignored.count(e.visited) })
 	default:
 		return
 	}
 	l.learn(p, e)
 }
 
-// count visits of an app, unless they have been counted.
-func (l *Learner) count(p *person, change func(*visits)) {
-	if t := l.trainer(p.app); !l.warming && !t.Through.After(l.through) {
-		change(&t.Visits)
+// count visits of a category, unless they have been counted.
+func (l *Learner) count(o *event.Outcome, change func(*visits)) {
+	if t := l.trainer(o.AppID); !l.warming && !t.Through.After(l.through) {
+		v := t.visits[categoryOf(o)]
+		change(&v)
+		t.visits[categoryOf(o)] = v
 	}
 }
 
@@ -196,7 +201,7 @@ func (l *Learner) learn(p *person, e *example) {
 func (l *Learner) recall(now time.Time) {
 	over := func(e *example) bool {
 		if e.visited {
-			e.label = l.trainer(e.app).Visits.credit()
+			e.label = l.trainer(e.app).credit(e.category)
 		}
 		return now.Sub(e.at) >= testimony || e.person&(1<<l.level-1) != 0
 	}

@@ -34,7 +34,7 @@ type saved struct {
 	Seen    map[string]coord `cbor:"2,keyasint,omitempty"`
 	Open    map[string]coord `cbor:"3,keyasint,omitempty"`
 	Hashed  map[int]coord    `cbor:"4,keyasint,omitempty"`
-	Visits  visits           `cbor:"5,keyasint"`
+	Visits  map[int]visits   `cbor:"8,keyasint,omitempty"` // 5 were those of all categories: compared what does not compare
 	// Of the model of all apps only: it is written last, and so says where all of them stand.
 	Offsets Offsets `cbor:"6,keyasint,omitempty"`
 	Level   uint8   `cbor:"7,keyasint,omitempty"`
@@ -86,7 +86,7 @@ func (l *Learner) Round(end time.Time, next Offsets) ([]Snapshot, error) {
 func (l *Learner) Skip(end time.Time) { l.through = end }
 
 func (t *trainer) snapshot(v verdict, s saved) (Snapshot, error) {
-	s.Through, s.Visits, s.Hashed = t.Through.UnixMilli(), t.Visits, t.weights.Hashed
+	s.Through, s.Visits, s.Hashed = t.Through.UnixMilli(), t.visits, t.weights.Hashed
 	s.Seen, s.Open = byName(&t.weights.Seen), byName(&t.weights.Open)
 	blob, err := encoder.Marshal(s)
 	if err != nil {
@@ -167,7 +167,8 @@ func (t *trainer) load(record []byte) (saved, error) {
 	if err := s.check(); err != nil {
 		return s, fmt.Errorf("learner: %w", err)
 	}
-	t.Through, t.Visits = time.UnixMilli(s.Through).UTC(), s.Visits
+	t.Through = time.UnixMilli(s.Through).UTC()
+	maps.Copy(t.visits, s.Visits)
 	for name, c := range s.Seen {
 		if f, ok := score.Named(name); ok {
 			t.weights.Seen[f] = c
@@ -197,9 +198,11 @@ func (s *saved) check() error {
 			errs = append(errs, fmt.Errorf("hashed[%d]: want a slot below %d and finite sums, got %v, %v", slot, 1<<score.HashBits, c.Z, c.N))
 		}
 	}
-	for _, n := range [...]share{s.Visits.Ignored, s.Visits.Control} {
-		if !(n.Came >= 0 && n.Came <= n.N && n.N < 1<<53) {
-			errs = append(errs, fmt.Errorf("visits: want counts, got %v of %v", n.Came, n.N))
+	for slot, v := range s.Visits {
+		for _, n := range [...]share{v.Ignored, v.Control} {
+			if slot < 0 || slot >= 1<<score.HashBits || !(n.Came >= 0 && n.Came <= n.N && n.N < 1<<53) {
+				errs = append(errs, fmt.Errorf("visits[%d]: want a slot below %d and counts, got %v of %v", slot, 1<<score.HashBits, n.Came, n.N))
+			}
 		}
 	}
 	if s.Level > 63 {

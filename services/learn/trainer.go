@@ -14,8 +14,8 @@ import (
 type trainer struct {
 	app     string
 	prior   *score.Model
-	good    *score.Model // the last one that was believed
-	Visits  visits
+	good    *score.Model   // the last one that was believed
+	visits  map[int]visits // by category
 	Through time.Time
 
 	weights  weights
@@ -38,7 +38,7 @@ func (w *weights) clone() weights {
 }
 
 func newTrainer(app string, prior *score.Model) *trainer {
-	t := &trainer{app: app, prior: prior, good: prior}
+	t := &trainer{app: app, prior: prior, good: prior, visits: map[int]visits{}}
 	t.weights.Hashed = map[int]coord{}
 	t.believed = t.weights.clone()
 	return t
@@ -156,16 +156,19 @@ func (t *trainer) model() *score.Model {
 	return &m
 }
 
-// shrink lets the least used hashed weights go, a quarter of them at once.
-func (t *trainer) shrink(limit int) {
-	if len(t.weights.Hashed) <= limit {
+// credit of a visit after a push of a category.
+func (t *trainer) credit(category int) float64 { return t.visits[category].credit() }
+
+// shrink lets the least used entries of a table go that exceeds a limit, a quarter of them at once.
+func shrink[V any](table map[int]V, limit int, used func(V) float64) {
+	if len(table) <= limit {
 		return
 	}
-	slots := slices.SortedFunc(maps.Keys(t.weights.Hashed), func(a, b int) int {
-		return cmp.Or(cmp.Compare(t.weights.Hashed[a].N, t.weights.Hashed[b].N), cmp.Compare(a, b))
+	slots := slices.SortedFunc(maps.Keys(table), func(a, b int) int {
+		return cmp.Or(cmp.Compare(used(table[a]), used(table[b])), cmp.Compare(a, b))
 	})
 	for _, slot := range slots[:len(slots)-limit*3/4] {
-		delete(t.weights.Hashed, slot)
+		delete(table, slot)
 	}
 }
 
@@ -221,7 +224,8 @@ func (t *trainer) judge(candidate *score.Model) verdict {
 
 // settle ends a round: the candidate becomes the good model, or the weights go back to those of the last good one.
 func (t *trainer) settle(limits Limits) verdict {
-	t.shrink(limits.Hashed)
+	shrink(t.weights.Hashed, limits.Hashed, func(c coord) float64 { return c.N })
+	shrink(t.visits, maxCategories, func(v visits) float64 { return v.Ignored.N })
 	candidate := t.model()
 	v := t.judge(candidate)
 	if v.reason == "" {
