@@ -15,8 +15,9 @@ import (
 )
 
 // TestModel runs the shell under random schedules: owners crash, freeze and wake as zombies between any two of their
-// steps, answers get lost, inputs come twice, Redis is emptied or goes back in time. At the end every item that was held
-// has one decision, every input is in its user's state once and in order, and nothing is held for ever.
+// steps, answers get lost, inputs come twice, everybody is looked at, Redis is emptied or goes back in time. At the end
+// every item that was held has one decision, every input is in its user's state once and in order, and nothing is held for
+// ever.
 func TestModel(t *testing.T) {
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
 		require.NoError(t, checks.Value.Set(strconv.Itoa(raced.Size(100, 12))))
@@ -110,6 +111,8 @@ func (w *world) follow(users []string, items *int, kind, arg int) {
 		w.compact()
 	case kind < 163:
 		w.lose(arg%2 == 0)
+	case kind < 166:
+		w.wakeAll()
 	default:
 		w.advance(arg)
 	}

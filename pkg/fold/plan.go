@@ -114,9 +114,14 @@ func (p *partition[S, I]) wake(keys []string, users map[string]*user[S], now tim
 	pl := p.planner(now, trace)
 	for _, k := range keys {
 		u := users[k]
-		pl.touch(u)
 		due := dueOf(p.stage.Due, u.state, now, false)
-		if due == 0 || due > now.UnixMilli() {
+		isDue := due != 0 && due <= now.UnixMilli()
+		if !isDue && len(u.outbox) == 0 { // only to be looked at: a write for each user would be one of everybody
+			p.due.set(k, due)
+			continue
+		}
+		pl.touch(u)
+		if !isDue {
 			continue
 		}
 		pl.plan.counts.late = append(pl.plan.counts.late, now.Sub(time.UnixMilli(due)))

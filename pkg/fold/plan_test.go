@@ -8,6 +8,7 @@ import (
 
 	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/stream"
+	"github.com/kairos-push/kairos/pkg/topic"
 )
 
 // behind is a partition whose steps tell how long before now they were made.
@@ -91,4 +92,36 @@ func TestWhoAppliesAnInputAgainStaysBehindWhatWasSaid(t *testing.T) {
 	b.fences[state.Bucket(b.keys[0])].Marks = map[string]int64{state.Mark("orders", thePartition): 2}
 	require.NoError(t, b.heard(said(1, 3*time.Second)))
 	require.Empty(t, b.said, "it was stored: nobody applies it again")
+}
+
+// WakeAll brings everybody's time forward, to be looked at. It is called at each new model, and there may be a million users.
+func TestWhoIsNotDueIsNotWritten(t *testing.T) {
+	t.Parallel()
+	b := newBehind(t)
+	late, due := b.users[b.keys[0]], b.users[b.keys[1]]
+	late.state.Held["i"], due.state.Held["i"] = b.now.Add(time.Hour).UnixMilli(), b.now.UnixMilli()
+	look := func() *plan[*book] {
+		for _, k := range b.keys {
+			b.due.set(k, b.now.Add(2*time.Hour).UnixMilli()) // as it was when they were stored
+		}
+		b.due.hasten(b.now, 0)
+		keys := b.takeDue(b.now, wakeBatch)
+		require.ElementsMatch(t, b.keys, keys)
+		pl, err := b.wake(keys, b.users, b.now, "")
+		require.NoError(t, err)
+		b.stored(pl)
+		b.spoken(pl)
+		return pl
+	}
+	require.Equal(t, []*user[*book]{due}, look().users)
+	next, _ := b.due.next()
+	require.Equal(t, dueItem{late.key, b.now.Add(time.Hour).UnixMilli()}, next, "at the time that is the right one now")
+	require.NotContains(t, b.dirty, late.key)
+
+	left, err := b.pending(Effect{Topic: topic.Releases, ID: "1", Value: verdict{}}, stream.Cause{}, "", b.now)
+	require.NoError(t, err)
+	late.outbox = []state.Pending{left} // an earlier owner stored it, and did not come to say it
+	pl := look()
+	require.Equal(t, []*user[*book]{late}, pl.users)
+	require.Len(t, pl.publish, 1)
 }

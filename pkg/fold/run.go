@@ -95,7 +95,8 @@ func (f *Fold[S, I]) Run(ctx context.Context) error {
 }
 
 // WakeAll looks at everybody who has a wake-up again, spread over the next minute: for a Stage whose Due depends on more than
-// the state, when that has changed. Who is not due by then is left alone.
+// the state, when that has changed. Who is not due by then is left alone, and in Redis keeps the time that was stored: such a
+// Stage has it called at its start, too, which holds for each partition that is taken over later.
 func (f *Fold[S, I]) WakeAll() { f.wakes.Add(1) }
 
 // check waits for Redis and compares the bucket count.

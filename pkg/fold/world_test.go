@@ -38,6 +38,7 @@ type world struct {
 	newest    *agent
 	alone     bool // Redis was lost and not rebuilt: no zombies until then
 	free      bool // calls need no schedule any more
+	wakes     int64
 	waiting   []*call
 
 	agents   []*agent
@@ -123,6 +124,11 @@ func (w *world) begin() {
 			if open {
 				w.alone = false
 			}
+		},
+		wakes: func() int64 {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.wakes
 		},
 	}
 	go func() {
@@ -217,6 +223,13 @@ func (w *world) run(d time.Duration) {
 	}
 	time.Sleep(d)
 	synctest.Wait()
+}
+
+// wakeAll has every process look at everybody.
+func (w *world) wakeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakes++
 }
 
 // produce appends inputs of a user, as enrich would, each caused by the next fact.
