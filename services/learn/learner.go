@@ -72,7 +72,7 @@ func (l *Learner) Enriched(in *profile.Enriched, cause int64) {
 		return
 	}
 	if f.User != nil && f.User.Erase {
-		delete(l.people, key)
+		l.erase(f.AppID, key)
 		return
 	}
 	l.now = later(f.ReceivedAt, l.now)
@@ -83,14 +83,29 @@ func (l *Learner) Enriched(in *profile.Enriched, cause int64) {
 	}
 	p.cause = cause
 	now := later(f.ReceivedAt, p.at)
-	s := signOf(f, now)
-	p.ask(now)
-	p.decide(s, now, func(q *pending, label float64) {
-		l.learn(p, &example{
-			app: p.app, task: taskSeen, inputs: inputsOf(&q.x), slots: []int{score.CohortSlot(p.cohort, q.hour)}, label: label,
+	if in.Profile.AllowsDeviceData() { // it has been withdrawn for what is in question, too
+		p.ask(now)
+		p.decide(signOf(in, now), now, func(q *pending, label float64) {
+			l.learn(p, &example{
+				app: p.app, task: taskSeen, inputs: inputsOf(&q.x), slots: []int{score.CohortSlot(p.cohort, q.hour)}, label: label,
+			})
 		})
-	})
+	}
 	p.follow(&in.Profile, now)
+}
+
+// erase forgets a person, and what is held back of them.
+func (l *Learner) erase(app, key string) {
+	delete(l.people, key)
+	whose := hash(key)
+	if !l.judges(whose) {
+		return
+	}
+	theirs := func(e *example) bool { return e.person == whose }
+	l.global.recall(theirs)
+	if t := l.apps[app]; t != nil {
+		t.recall(theirs)
+	}
 }
 
 func (l *Learner) person(app, key string) *person {

@@ -66,14 +66,16 @@ type sign struct {
 	came, left bool
 }
 
-// signOf reads a fact. A screen also goes on by itself, so that it does not count.
-func signOf(f *event.Fact, received time.Time) sign {
+// signOf reads a fact of a person whose phone may be looked at. What they do in the app, and with pushes, is a sign if that
+// may be used as well. A screen also goes on by itself, so that it does not count.
+func signOf(in *profile.Enriched, received time.Time) sign {
 	var s sign
+	f, user := &in.Fact, in.Profile.AllowsUserData()
 	switch {
 	case f.Event != nil:
-		s = sign{at: f.Event.OccurredAt, came: true}
+		s = sign{at: f.Event.OccurredAt, came: user}
 	case f.Receipt != nil:
-		s = sign{at: f.Receipt.OccurredAt, came: f.Receipt.Kind == event.ReceiptOpened || f.Receipt.Kind == event.ReceiptDismissed}
+		s = sign{at: f.Receipt.OccurredAt, came: user && (f.Receipt.Kind == event.ReceiptOpened || f.Receipt.Kind == event.ReceiptDismissed)}
 	case f.Signal != nil:
 		s.at = f.Signal.ObservedAt
 		switch f.Signal.Kind {

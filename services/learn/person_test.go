@@ -119,17 +119,80 @@ func TestAPersonMayNotBeLearnedFrom(t *testing.T) {
 	}
 }
 
+// A person without consent to user data is there when the phone says so; what they do in the app, or with a push, tells
+// nothing. Without consent to device data nothing is labelled from then on, not even what was in question before.
+func TestWithdrawnConsentLeavesNoSign(t *testing.T) {
+	t.Parallel()
+	no := false
+	all, noUserData, noDeviceData := event.Consent{}, event.Consent{UserData: &no}, event.Consent{DeviceData: &no}
+	asked := monday.Add(time.Hour) // whether the person came to a phone that was put away before
+	opened := event.Fact{Receipt: &event.Receipt{Kind: event.ReceiptOpened, OccurredAt: asked.Add(time.Minute)}}
+	visited := event.Fact{Event: &event.Event{Name: "app_opened", OccurredAt: asked.Add(time.Minute)}}
+	said := event.Fact{User: &event.User{}}
+	for name, c := range map[string]struct {
+		does    event.Fact
+		after   time.Duration
+		consent event.Consent
+		want    []float64
+	}{
+		"opened":                  {opened, time.Minute, all, []float64{1}},
+		"opened, no user data":    {opened, time.Minute, noUserData, []float64{0}},
+		"visited":                 {visited, time.Minute, all, []float64{1}},
+		"visited, no user data":   {visited, time.Minute, noUserData, []float64{0}},
+		"visited, no device data": {visited, time.Minute, noDeviceData, nil},
+		"only said so":            {said, time.Minute, all, []float64{0}},
+		"withdrawn":               {said, within + lateness, noDeviceData, nil},
+	} {
+		l := NewLearner(DefaultLimits())
+		l.judges = func(uint64) bool { return true }
+		w := &world{app: "demo", user: "ada", profile: profile.Profile{Devices: []profile.Device{{DeviceID: "d"}}}}
+		w.signal(event.SignalUnlocked, asked.Add(-2*time.Minute))
+		w.signal(event.SignalLocked, asked.Add(-time.Minute))
+		for _, r := range w.rows {
+			l.apply(r)
+		}
+		p := l.people[event.Key("demo", "ada")]
+		l.apps = map[string]*trainer{}
+		p.pending, p.at = []pending{{at: asked}}, asked.Add(time.Minute)
+		w.profile.Consent = c.consent
+		w.rows = nil
+		w.fact(c.does, asked.Add(c.after))
+		w.signal(event.SignalLocked, asked.Add(3*time.Minute))
+		w.fact(said, asked.Add(within+lateness))
+		for _, r := range w.rows {
+			l.apply(r)
+		}
+		var got []float64
+		if tr := l.apps["demo"]; tr != nil {
+			for _, e := range tr.held[taskSeen] {
+				got = append(got, e.label)
+			}
+		}
+		require.Equal(t, c.want, got, name)
+	}
+}
+
+// What is held back of a person to judge by goes with them, at once.
 func TestErasedPeopleAreForgotten(t *testing.T) {
 	t.Parallel()
 	l := NewLearner(DefaultLimits())
-	for _, r := range life("demo", 1, 1, 5) {
+	l.judges = func(uint64) bool { return true }
+	for _, r := range crowd("demo", 2, 1, 5) {
 		l.apply(r)
 	}
-	require.Len(t, l.people, 1)
+	require.Len(t, l.people, 2)
 	l.Enriched(&profile.Enriched{Fact: event.Fact{
 		AppID: "demo", UserID: "u001", ReceivedAt: monday.AddDate(0, 0, 1), User: &event.User{UserID: "u001", Erase: true},
 	}}, 1<<40)
-	require.Empty(t, l.people)
+	require.Len(t, l.people, 1)
+	for _, tr := range []*trainer{l.global, l.apps["demo"]} {
+		for task, held := range tr.held {
+			require.NotEmpty(t, held)
+			for _, e := range held {
+				require.Equal(t, hash(event.Key("demo", "u000")), e.person, task)
+			}
+		}
+	}
 }
 
 func TestRowsCountOnce(t *testing.T) {
