@@ -55,7 +55,7 @@ func newCircuit(name string, sender push.Sender, changed func(name string, open 
 // send makes an attempt through the circuit; false says that it is open and nothing was sent.
 func (c *circuit) send(attempt func(push.Sender) push.Verdict) (push.Verdict, bool) {
 	v, err := c.breaker.Execute(func() (push.Verdict, error) {
-		v := attempt(c.sender)
+		v := attempt(c.sender).Fit()
 		if v.Class == push.Config || v.Class == push.Ambiguous || v.Class == push.Retry || v.Status >= 500 {
 			c.last.Store(&v)
 			return v, errVerdict

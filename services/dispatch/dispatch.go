@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,7 @@ type Dispatch struct {
 
 	routes    *routes
 	store     *store
-	publisher *batch[[]stream.Record, struct{}]
+	publisher *batch[[]stream.Record, error]
 	queue     *queue
 	later     *later
 	windows   [lanes]*window
@@ -144,15 +145,36 @@ func (d *Dispatch) Run(ctx context.Context) error {
 	return err
 }
 
-// publish writes the records of several ends at once.
-func (d *Dispatch) publish(ctx context.Context, in [][]stream.Record) ([]struct{}, error) {
+// tell publishes the records of one end, or of one step to it. They are in the log when it returns nil.
+func (d *Dispatch) tell(ctx context.Context, recs []stream.Record) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.PublishTimeout)
+	defer cancel()
+	refused, err := d.publisher.do(ctx, recs)
+	return cmp.Or(err, refused)
+}
+
+// publish writes what several have to tell at once, and says whose records Kafka refused: those of the others are written.
+func (d *Dispatch) publish(ctx context.Context, in [][]stream.Record) ([]error, error) {
 	var all []stream.Record
-	for _, recs := range in {
+	var of []int
+	for i, recs := range in {
 		all = append(all, recs...)
+		for range recs {
+			of = append(of, i)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.PublishTimeout)
 	defer cancel()
-	return make([]struct{}, len(in)), d.kafka.Publish(ctx, all)
+	out := make([]error, len(in))
+	err := d.kafka.Publish(ctx, all)
+	refused, ok := errors.AsType[stream.Refused](err)
+	if !ok {
+		return out, err
+	}
+	for _, r := range refused {
+		out[of[r.Index]] = r
+	}
+	return out, nil
 }
 
 // refuse keeps a release that cannot be read in the dead letter topic.

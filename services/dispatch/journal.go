@@ -28,12 +28,9 @@ func (d *Dispatch) note(ctx context.Context, t *task, rec Record) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.PublishTimeout)
-	defer cancel()
-	_, err = d.publisher.do(ctx, []stream.Record{{
+	return d.tell(ctx, []stream.Record{{
 		Topic: topic.Attempts.Name, Key: []byte(event.Key(t.rel.release.AppID, t.rel.release.UserID)), Value: value,
 	}})
-	return err
 }
 
 // begin puts an attempt into the journal before it is made: Redis may be gone by the time that its answer is known, and so

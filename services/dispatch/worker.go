@@ -301,12 +301,10 @@ func (d *Dispatch) say(ctx context.Context, t *task, rec Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := l.left == 1 && !l.forgotten
-	ctx = trace.ContextWithRemoteSpanContext(context.WithoutCancel(ctx), l.trace)
+	ctx = trace.ContextWithRemoteSpanContext(ctx, l.trace)
 	recs, err := l.records(ctx, t, rec, last)
 	if err == nil {
-		pctx, cancel := context.WithTimeout(ctx, d.cfg.PublishTimeout)
-		_, err = d.publisher.do(pctx, recs)
-		cancel()
+		err = d.tell(ctx, recs)
 	}
 	if err != nil {
 		d.metrics.stuck.Inc()

@@ -88,7 +88,7 @@ func New(cred Credentials, opt Options) (*Sender, error) {
 		wire: h2.New(h2.Config{Addr: addr, TLS: t, Dial: opt.Dial, Conns: cmp.Or(opt.Conns, 8), Clock: opt.Clock}),
 		oauth: &http.Transport{
 			TLSClientConfig: t.Clone(), DialContext: opt.Dial, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second,
-			TLSHandshakeTimeout: tokenTimeout,
+			TLSHandshakeTimeout: tokenTimeout, MaxResponseHeaderBytes: 16 << 10,
 		},
 		validateOnly: cred.ValidateOnly,
 	}

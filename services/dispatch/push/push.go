@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kairos-push/kairos/pkg/event"
 )
@@ -81,6 +83,22 @@ type Verdict struct {
 	// After is how long the provider wants us to wait.
 	After      time.Duration
 	ProviderID string
+}
+
+// What a provider may have written down of its words, in bytes.
+const (
+	maxProviderID = 1 << 10
+	maxReason     = 500
+)
+
+// Fit is the verdict as it may be written down. A provider says what it likes, and Web Push lets anybody name one; records
+// are UTF-8 and have limits. A reason is cut; an id is left out, as a part of it is none.
+func (v Verdict) Fit() Verdict {
+	v.Reason = strings.ToValidUTF8(v.Reason[:min(len(v.Reason), maxReason)], "")
+	if len(v.ProviderID) > maxProviderID || !utf8.ValidString(v.ProviderID) {
+		v.ProviderID = ""
+	}
+	return v
 }
 
 // Sender speaks one provider's protocol with the credentials of one app. Send makes exactly one request, or none if

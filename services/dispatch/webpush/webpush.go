@@ -55,7 +55,7 @@ type Sender struct {
 // MaxTTL is the longest that push services keep a push.
 const (
 	MaxTTL    = 28 * 24 * time.Hour
-	maxAnswer = 16 << 10
+	maxAnswer = 16 << 10 // of the header, and of the body
 )
 
 // New checks the credentials and makes a sender.
@@ -75,13 +75,14 @@ func New(cred Credentials, opt Options) (*Sender, error) {
 		opt.Dial = d.DialContext
 	}
 	return &Sender{vapid: v, transport: &http.Transport{
-		TLSClientConfig:     &tls.Config{RootCAs: cred.RootCAs, MinVersion: tls.VersionTLS12},
-		DialContext:         opt.Dial,
-		ForceAttemptHTTP2:   true,
-		MaxConnsPerHost:     opt.Conns,
-		MaxIdleConnsPerHost: opt.Conns,
-		IdleConnTimeout:     90 * time.Second,
-		TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig:        &tls.Config{RootCAs: cred.RootCAs, MinVersion: tls.VersionTLS12},
+		DialContext:            opt.Dial,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        opt.Conns,
+		MaxIdleConnsPerHost:    opt.Conns,
+		MaxResponseHeaderBytes: maxAnswer,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
 	}}, nil
 }
 
