@@ -30,6 +30,9 @@ func (p Presence) IsZero() bool { return len(p.Bins) == 0 }
 func (p *Presence) Count(at time.Time, loc *time.Location) bool {
 	h := unixHour(at)
 	latest := p.Hour
+	if h-p.Hour > halfLifeHours { // nobody was looking in between, or the first date was wrong: that is no absence
+		*p = Presence{}
+	}
 	switch {
 	case p.IsZero():
 		latest, p.Hour, p.Counted = h, h, 0

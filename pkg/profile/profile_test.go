@@ -308,6 +308,59 @@ func TestJSONKeepsWhatTimingReads(t *testing.T) {
 	require.Empty(t, got.Recent)
 }
 
+// However many pushes fall into one hour of the day, the rate of opens stays what it was.
+func TestManyPushesInOneHour(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 5, 20, 0, 0, 0, time.UTC)
+	for _, perDay := range []int{1, 3, 20} {
+		var r Response
+		n := 0
+		for day := range 40 * 7 {
+			at := start.AddDate(0, 0, day)
+			for range perDay {
+				r.Sent(at, time.UTC)
+				if n%10 == 0 {
+					r.Opened(at, time.UTC)
+				}
+				if n%5 == 0 {
+					r.Dismiss(at)
+				}
+				n++
+			}
+			if n >= 300 {
+				got := r.Rates(at)
+				require.InDelta(t, 0.1, got.Opens[20]/got.Sends[20], 0.02, "%d a day, day %d", perDay, day)
+				require.InDelta(t, 0.2, got.Dismissed/got.Sends[20], 0.03, "%d a day, day %d", perDay, day)
+			}
+		}
+	}
+}
+
+// A first sign with a wrong date, or a long time without the app, does not make a habit of absence.
+func TestAHabitBeginsAnewAfterALongSilence(t *testing.T) {
+	t.Parallel()
+	global := DefaultWeek()
+	start := time.Date(2026, 5, 11, 0, 0, 0, 0, time.UTC)
+	chance := func(first time.Time) float32 {
+		var p Presence
+		if !first.IsZero() {
+			p.Count(first, time.UTC)
+		}
+		for at := start; at.Before(start.AddDate(0, 0, 7)); at = at.Add(time.Hour) {
+			if h := at.Hour(); h >= 8 && h < 23 {
+				p.Count(at, time.UTC)
+			}
+		}
+		now := start.AddDate(0, 0, 8).Add(13 * time.Hour)
+		week := p.Week(&global, now)
+		return week[HourOfWeek(now, time.UTC)]
+	}
+	clean := chance(time.Time{})
+	require.Greater(t, clean, float32(0.6))
+	require.InDelta(t, clean, chance(time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)), 1e-6)
+	require.InDelta(t, clean, chance(start.AddDate(0, -6, 0)), 1e-6)
+}
+
 func FuzzDecode(f *testing.F) {
 	b, _ := Encode(full())
 	f.Add(b)

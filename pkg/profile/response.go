@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // Response is how the person answered pushes, by local hour of day, decayed like Presence. Sends count in the hour of the
 // send, opens in the hour of the open.
@@ -41,9 +45,22 @@ func (r *Response) count(bins *[]byte, at time.Time, bin, n int) {
 		}
 	}
 	*bins = moved(*bins, n, latest, latest)
-	add(*bins, bin, weight(h, latest))
+	w := weight(h, latest) >> answerShift
+	if uint32(get(*bins, bin))+w > math.MaxUint16 { // then all of them fade, so that the rates stay as they are
+		for _, b := range []*[]byte{&r.Sends, &r.Opens, &r.Dismissed} {
+			*b = slices.Clone(*b)
+			for i := range len(*b) / 2 {
+				put(*b, i, uint32(get(*b, i))/2)
+			}
+		}
+	}
+	add(*bins, bin, w)
 	r.Hour = latest
 }
+
+// answerShift makes the units of these counts smaller than those of habits: an hour is counted once, but many pushes can fall
+// into one hour of the day. A bin has room for 267 to 490.
+const answerShift = 4
 
 // Rates are the decayed counts as of a moment.
 type Rates struct {
@@ -54,7 +71,7 @@ type Rates struct {
 // Rates as of now.
 func (r *Response) Rates(now time.Time) Rates {
 	var out Rates
-	unit := scale(r.Hour, now)
+	unit := scale(r.Hour, now) * (1 << answerShift)
 	for h := range hoursOfDay {
 		if len(r.Sends) == 2*hoursOfDay {
 			out.Sends[h] = float64(get(r.Sends, h)) * unit

@@ -130,6 +130,11 @@ func (w *Weights) dot(x *Vector) float64 {
 	return sum
 }
 
+// FoundLater is what is left of the chance of an open when a push is not seen within five minutes: it waits in the shade, and
+// answers count for a day. Without it, opens in the morning of what was sent at night would teach that nights are
+// irresistible. An assumption of moderate size.
+const FoundLater = 0.5
+
 // BaseRate is the chance that a push that is seen is opened, in no particular context.
 func (m *Model) BaseRate() float64 { return sigmoid(m.Open[Bias]) }
 

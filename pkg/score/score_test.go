@@ -109,6 +109,23 @@ func TestNoContextBreaksTheScore(t *testing.T) {
 	})
 }
 
+// Whoever has gone on to another device has left the first, although it never said that it was locked.
+func TestALostLockOnAnotherDevice(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 11, 12, 0, 0, 0, time.UTC)
+	before := func(minutes int) time.Time { return now.Add(-time.Duration(minutes) * time.Minute) }
+	tablet := profile.Device{DeviceID: "tablet", LastSeenAt: before(40), Live: profile.Live{Lock: profile.Reading{Value: "unlocked", At: before(40)}}}
+	phone := profile.Device{DeviceID: "phone", LastSeenAt: before(10), Live: profile.Live{Lock: profile.Reading{Value: "locked", At: before(1)}}}
+	for _, devices := range [][]profile.Device{{tablet, phone}, {phone, tablet}} {
+		c := Sense(&profile.Profile{Devices: devices}, now)
+		require.InDelta(t, Never, c.InUse, 0)
+		require.InDelta(t, 60, c.Away, 0)
+	}
+	phone.LastSeenAt = before(50)
+	c := Sense(&profile.Profile{Devices: []profile.Device{tablet, phone}}, now)
+	require.InDelta(t, 2400, c.InUse, 0, "the tablet was used last")
+}
+
 // Ages are told apart at 0, 60, 120 and 360 seconds (timing.md §2): each has a weight of its own, shared in between.
 func TestAgesHaveKnots(t *testing.T) {
 	t.Parallel()

@@ -28,17 +28,19 @@ func senseDevices(p *profile.Profile, now time.Time, c *Context) {
 	r := &p.Recency
 	var shown *profile.Device // the device last used says how the person is
 	for i := range p.Devices {
-		d := &p.Devices[i]
-		if shown == nil || d.LastSeenAt.After(shown.LastSeenAt) {
+		if d := &p.Devices[i]; shown == nil || d.LastSeenAt.After(shown.LastSeenAt) {
 			shown = d
 		}
+	}
+	for i := range p.Devices {
+		d := &p.Devices[i]
 		start, sign, away := Use(&d.Live)
-		if !start.IsZero() {
-			// A sitting goes stale by its newest sign, but a new sign in the middle of it is no new beginning.
-			age := max(seconds(sign, now), min(seconds(start, now), Settled))
-			c.InUse = min(c.InUse, age)
-		} else {
+		switch {
+		case start.IsZero():
 			c.Away = min(c.Away, seconds(away, now))
+		case d == shown: // whoever has gone on to another device has left this one, whether or not it said so
+			// A sitting goes stale by its newest sign, but a new sign in the middle of it is no new beginning.
+			c.InUse = max(seconds(sign, now), min(seconds(start, now), Settled))
 		}
 	}
 	if c.InUse >= UsedFor {

@@ -74,11 +74,13 @@ func (t *turn) receipt(r *event.Receipt) {
 	if closes := r.Kind == event.ReceiptOpened || r.Kind == event.ReceiptDismissed; closes && !o.Closed {
 		row.Features, o.Features, o.Closed = o.Features, nil, true
 	}
-	switch r.Kind {
-	case event.ReceiptOpened:
-		t.opened(o.Message.Category)
-	case event.ReceiptDismissed, event.ReceiptDisabled:
-		t.dismissed(o.Message.Category)
+	if t.p.AllowsUserData() {
+		switch r.Kind {
+		case event.ReceiptOpened:
+			t.opened(o.Message.Category)
+		case event.ReceiptDismissed, event.ReceiptDisabled:
+			t.dismissed(o.Message.Category)
+		}
 	}
 	t.say(row, false)
 }

@@ -66,6 +66,11 @@ const (
 	pseudoDaypart = 200
 )
 
+// expected is the share of pushes that is opened over all, within the day for which answers count.
+func expected(m *loaded) float64 {
+	return m.BaseRate() * (meanSeen + (1-meanSeen)*score.FoundLater)
+}
+
 // answer computes how much more or less than all this person opens: over the day, and by daypart against that. And what share of
 // their pushes they put away, shrunk to none: nobody is charged for what others do.
 func (ws *workspace) answer(t *turn) {
@@ -83,7 +88,7 @@ func (ws *workspace) answer(t *turn) {
 		allOpens += r.Opens[h]
 	}
 	ws.put = min(r.Dismissed, allSends) / (allSends + pseudoSends)
-	base := t.model.BaseRate() * meanSeen
+	base := expected(t.model)
 	ws.own = score.Shrunk(allOpens, allSends, base, pseudoSends)
 	mine := score.Shift(base, ws.own)
 	for d := range ws.answers {
@@ -117,13 +122,14 @@ const (
 	fOpensMessage
 	fDismissalsUser
 	fMomentsPerHour
+	fSeenCohort
 	extras
 )
 
 var extraNames = [extras]string{
 	"value", "relevance", "hours_held", "hours_left", "fatigue_user", "fatigue_category",
 	score.PressureUser.String(), score.PressureCategory.String(),
-	"opens_user", "opens_daypart", "opens_category", "opens_message", "dismissals_user", "moments_per_hour",
+	"opens_user", "opens_daypart", "opens_category", "opens_message", "dismissals_user", "moments_per_hour", "seen_cohort",
 }
 
 // worth ranks the messages of a person: the best that can be done with each.
@@ -197,6 +203,7 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	e.extra[fOpensMessage] = t.model.MessageOffset(m, e.channel, t.p.Cohort)
 	e.extra[fDismissalsUser] = ws.put
 	e.extra[fMomentsPerHour] = p.rate[0] * 3600
+	e.extra[fSeenCohort] = p.cohort
 	return e
 }
 
@@ -226,7 +233,11 @@ func (t *turn) terms(ws *workspace, h *Held, a *appraisal) terms {
 	if half > 0 {
 		q.decay += math.Ln2 / time.Duration(half).Seconds()
 	}
-	q.relevance = math.Exp(-q.decay * max(t.now.Sub(h.AcceptedAt).Seconds(), 0))
+	if wait := h.opens().Sub(t.now).Seconds(); wait > 0 {
+		q.from, q.relevance = wait, 1
+	} else {
+		q.relevance = math.Exp(q.decay * wait)
+	}
 	halfLife := time.Duration(t.policy.Fatigue.HalfLife)
 	for i, cost := range [2]float64{t.policy.Fatigue.User, t.policy.Fatigue.Category} {
 		c := uint32(0)
@@ -253,7 +264,7 @@ func (t *turn) categoryAnswers(ws *workspace, category string) float64 {
 		return 0
 	}
 	f := t.h.tiredness(categoryHash(category))
-	mine := score.Shift(t.model.BaseRate()*meanSeen, ws.own)
+	mine := score.Shift(expected(t.model), ws.own)
 	return score.Shrunk(float64(f.Opens), float64(f.Sends), mine, pseudoSends)
 }
 

@@ -202,7 +202,9 @@ func (t *turn) verdict(h *Held, a *appraisal) {
 	if a.closed != 0 {
 		sooner(a.gates.NextOpen(t.now))
 	}
-	sooner(a.est.wake)
+	if a.closed&policy.Quota == 0 { // a barred one is looked at with those that bar it
+		sooner(a.est.wake)
+	}
 }
 
 // over is a message whose deadline has come.

@@ -76,6 +76,20 @@ func (t *turn) spared(category string) {
 	t.both(category, func(f *Fatigue) { f.Pressure = max(0, f.Pressure-1) })
 }
 
+// unlearn forgets what the person no longer consents to: how they answered, and how long their sittings last. What was sent to
+// them is Kairos' own doing.
+func (t *turn) unlearn() {
+	if !t.p.AllowsUserData() {
+		for i := range t.h.Fatigue {
+			f := &t.h.Fatigue[i]
+			f.Stretch, f.Sends, f.Opens = 1, 0, 0
+		}
+	}
+	if !t.p.AllowsDeviceData() {
+		t.h.Moments, t.h.Sitting = Moments{}, time.Time{}
+	}
+}
+
 // opened counts an answer, and lets the pressure leak faster again.
 func (t *turn) opened(category string) {
 	t.both(category, func(f *Fatigue) { f.Opens++; f.Stretch = max(1, f.Stretch/stretchStep) })

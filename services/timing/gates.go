@@ -41,7 +41,7 @@ func (t *turn) gates(ws *workspace, h *Held, to []*profile.Device, none policy.S
 		}
 	}
 	if h.Draw.Arm == policy.ArmUniform {
-		g.Forbid(policy.NotBefore, h.AcceptedAt.Add(time.Duration(h.Draw.Where*float64(h.Deadline.Add(-lead).Sub(h.AcceptedAt)))))
+		g.Forbid(policy.NotBefore, h.opens().Add(time.Duration(h.Draw.Where*float64(h.Deadline.Add(-lead).Sub(h.opens())))))
 	}
 	t.spaces(&g, m)
 	t.live(&g, m, to)

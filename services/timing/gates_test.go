@@ -147,6 +147,37 @@ func TestTheBetterMessageGetsTheLastSlot(t *testing.T) {
 	require.GreaterOrEqual(t, s.releases[1].ReleasedAt.Sub(s.releases[0].ReleasedAt), 12*time.Hour)
 }
 
+// What may not go before the cap opens again does not want the slot that is left.
+func TestWhatMayNotGoYetWantsNoSlot(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*story, *event.Message){
+		"at":           func(s *story, m *event.Message) { m.Timing, m.SendAt = event.TimingAt, s.time("2026-05-13 12:00") },
+		"not_before":   func(s *story, m *event.Message) { m.NotBefore = s.time("2026-05-13 10:00") },
+		"precondition": func(_ *story, m *event.Message) { m.Precondition = `attributes.city == "Rome"` },
+	} {
+		s := tell(t, "caps: [{max: 1, per: 12h}]").weeks("2026-05-11 12:00")
+		s.profile.Attributes = event.Object(`{"city":"Berlin"}`)
+		s.at("2026-05-11 12:00", signal("locked"),
+			message("later", deadline("2026-05-13 13:00"), change),
+			message("sale", deadline("2026-05-12 11:00"), with(func(m *event.Message) { m.AtDeadline = event.AtDeadlineDrop })))
+		s.at("12:40", signal("unlocked"))
+		s.until("13:00")
+		require.Equal(t, []string{"12:42:00 released sale moment"}, s.told, name)
+	}
+}
+
+// A message that its category bars does not keep another from the person's last slot.
+func TestACategorysCapComesFirst(t *testing.T) {
+	t.Parallel()
+	worth := func(v float64) func(*story, *event.Message) { return with(func(m *event.Message) { m.Value = &v }) }
+	s := tell(t, "caps: [{max: 2, per: 12h}]\ncategories: {news: {caps: [{max: 1, per: 12h}]}}").weeks("2026-05-11 12:00")
+	s.at("2026-05-11 12:00", signal("locked"), message("a", category("news"), worth(9)), message("b", category("news"), worth(8)),
+		message("c", category("sports"), worth(1)))
+	s.gates("b", "quota")
+	require.Empty(t, s.last("a").Gates)
+	require.Empty(t, s.last("c").Gates)
+}
+
 // The bigger message loses little if it goes when the cap has opened again; the smaller one would be lost.
 func TestTheLastSlotGoesToWhatCannotWait(t *testing.T) {
 	t.Parallel()

@@ -47,6 +47,14 @@ type Held struct {
 	Held bool `cbor:"10,keyasint,omitempty"`
 }
 
+// opens is when its time begins: as it came, or as its sender said.
+func (h *Held) opens() time.Time {
+	if h.Message.NotBefore.After(h.AcceptedAt) {
+		return h.Message.NotBefore
+	}
+	return h.AcceptedAt
+}
+
 // Out is a released message, or one that was held out as a control: until dispatch answers with all of its content, then without, until its answer came and
 // the attribution window is over.
 type Out struct {

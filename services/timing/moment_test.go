@@ -1,6 +1,7 @@
 package timing_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/pkg/score"
 )
 
@@ -113,6 +115,60 @@ func TestPushesOfLateLowerTheChanceOfAnOpen(t *testing.T) {
 }
 
 // Of 40 pushes of late the person put 12 away: the next one costs 12 of 60 dismissals, 20 pseudo-sends counted.
+// A message does not lose its worth before it may go.
+func TestRelevanceFallsFromWhenItMayGo(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "").weeks("2026-05-15 10:00")
+	s.at("2026-05-11 09:00", message("m", category("c"), deadline("2026-05-16 10:00"), func(s *story, m *event.Message) { m.NotBefore = s.time("2026-05-15 10:00") }))
+	s.at("2026-05-14 18:00", message("a", now, category("c")))
+	s.at("20:00", message("b", now, category("c")))
+	s.at("2026-05-15 12:40", signal("unlocked"))
+	s.until("13:00").expect("18:00:00 released a now", "20:00:00 released b now", "12:42:00 released m moment")
+}
+
+// A message of the uniform arm goes at any time of those at which it may.
+func TestTheUniformArmBeginsWhenItMayGo(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "categories: {c: {exploration: {uniform: 1}}}")
+	s.at("2026-05-11 09:00")
+	for i := range 20 {
+		message(fmt.Sprint(i), category("c"), deadline("2026-05-13 09:00"), func(s *story, m *event.Message) { m.NotBefore = s.time("2026-05-13 07:00") })(s)
+	}
+	s.until("2026-05-13 09:00")
+	early := 0
+	for _, r := range s.releases {
+		if r.ReleasedAt.Before(s.time("07:30")) {
+			early++
+		}
+	}
+	require.Len(t, s.releases, 20)
+	require.InDelta(t, 5, early, 4)
+}
+
+// What is no longer consented to is forgotten, and not counted any more.
+func TestWithdrawnConsentIsForgotten(t *testing.T) {
+	t.Parallel()
+	no := false
+	s := tell(t, "").weeks("2026-05-11 10:00")
+	s.at("2026-05-11 12:00", message("x", func(s *story, m *event.Message) { m.NotBefore = s.time("20:00") }, deadline("2026-05-12 10:00")))
+	s.at("12:40", signal("unlocked"))
+	s.at("12:50", signal("locked"))
+	s.at("13:00", message("b", now, category("c")), message("d", now, category("c")))
+	s.at("13:10", receipt("dismissed", "d"))
+	require.False(t, s.local.State(user).Moments.IsZero())
+	require.Greater(t, s.local.State(user).Fatigue[0].Stretch, float32(1))
+	s.at("13:20", person(func(p *profile.Profile) { p.Consent.UserData, p.Consent.DeviceData = &no, &no }))
+	s.at("13:30", receipt("dismissed", "b"))
+	h := s.local.State(user)
+	require.True(t, h.Moments.IsZero())
+	require.NotEmpty(t, h.Fatigue)
+	for _, f := range h.Fatigue {
+		require.EqualValues(t, 1, f.Stretch)
+		require.Zero(t, f.Opens+f.Sends)
+		require.Positive(t, f.Pressure)
+	}
+}
+
 func TestDismissalsCost(t *testing.T) {
 	t.Parallel()
 	decide := func(dismissed int, rules string) event.Decision {

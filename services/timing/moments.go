@@ -42,7 +42,6 @@ func (t *turn) observe() {
 	r, h := &t.p.Recency, t.h
 	switch {
 	case !t.p.AllowsDeviceData():
-		h.Sitting = time.Time{}
 		return
 	case h.Profile != nil && r.UnlockAt.After(h.Profile.Recency.UnlockAt):
 		h.Sitting = r.UnlockAt

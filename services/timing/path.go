@@ -40,6 +40,7 @@ type path struct {
 
 	sitting  sitting
 	now      score.Vector // the features at the first point
+	cohort   float64      // offset of p_seen at the first point
 	bestLift float64      // of the model
 	habits   habits
 }
@@ -82,6 +83,7 @@ func (p *path) draw(t *turn, c *score.Context, end float64) {
 	w := &p.habits
 	w.learn(t)
 	p.bestLift = t.model.BestLift()
+	p.cohort = w.hour(0).cohort
 	p.sit(t, c, end)
 	w.span(t.now) // a sitting may last beyond a change of the clocks
 	away := *c

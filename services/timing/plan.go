@@ -11,6 +11,7 @@ import (
 type terms struct {
 	value     float64                 // worth of an open
 	relevance float64                 // now
+	from      float64                 // when it begins to fall: 0, or when the message may go
 	decay     float64                 // of relevance, per second: half-life and delay cost together
 	odds      [score.Dayparts]float64 // multiply the path's odds of an open
 	pressure  [2]float64              // of the person's pushes, of those of the category
@@ -178,7 +179,7 @@ func (s *solver) forward(p *path, q *terms) (n, k int) {
 	}
 	for ; n < p.n && grid[n] < end; n++ {
 		if n > 0 {
-			walk.step(n <= fineSteps)
+			walk.step(n, q.from)
 		}
 		x := &s.points[n]
 		s.put(&walk, p, q, n, n, grid[n])
@@ -189,7 +190,7 @@ func (s *solver) forward(p *path, q *terms) (n, k int) {
 	}
 	// The end is a point of its own; the context there is that of the point before it, but for what decays.
 	last := max(n-1, 0)
-	walk.over(end - grid[last])
+	walk.over(grid[last], end, q.from)
 	s.put(&walk, p, q, n, last, end)
 	s.points[n].open = true
 	if k = p.sitting.n; k > 0 && k >= n { // it may last to the end
@@ -224,14 +225,22 @@ type walk struct {
 	hope  float64 // the same at the best moments
 }
 
-func (w *walk) step(fine bool) {
-	w.rel *= w.decay.of(fine)
+// step goes on to point n of the grid.
+func (w *walk) step(n int, from float64) {
+	fine := n <= fineSteps
+	if grid[n-1] >= from {
+		w.rel *= w.decay.of(fine)
+	} else if grid[n] > from {
+		w.rel *= math.Exp(-w.decay.rate * (grid[n] - from))
+	}
 	w.tire[0] *= w.leaks[0].of(fine)
 	w.tire[1] *= w.leaks[1].of(fine)
 }
 
-func (w *walk) over(dt float64) {
-	w.rel *= math.Exp(-w.decay.rate * dt)
+// over goes from one instant to another.
+func (w *walk) over(at, end, from float64) {
+	w.rel *= math.Exp(-w.decay.rate * max(end-max(at, from), 0))
+	dt := end - at
 	w.tire[0] *= math.Exp(-w.leaks[0].rate * dt)
 	w.tire[1] *= math.Exp(-w.leaks[1].rate * dt)
 }

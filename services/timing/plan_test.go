@@ -48,6 +48,7 @@ func anyTerms(t *rapid.T) *terms {
 	q := &terms{
 		value:     rapid.Float64Range(0, 100).Draw(t, "value"),
 		relevance: rapid.Float64Range(0, 1).Draw(t, "relevance"),
+		from:      rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0, horizon)).Draw(t, "from"),
 		decay:     math.Ln2 / rapid.SampledFrom([]float64{600, 86400, math.Inf(1)}).Draw(t, "half-life"),
 		fatigue:   [2]leak{{rapid.Float64Range(0, 1).Draw(t, "fatigue"), 3600}, {rapid.Float64Range(0, 1).Draw(t, "fatigue"), 86400}},
 		threshold: rapid.SampledFrom([]float64{0.8, 1, 1.25}).Draw(t, "threshold"),
@@ -98,7 +99,7 @@ func reference(p *path, own []byte, typical *score.Moments, q *terms) (u, v, wai
 	last := len(times) - 1
 	at := func(i int) int { return min(i, max(last-1, 0)) } // the end lies in the context of the point before it
 	gain := func(i int, lift float64) float64 {
-		rel := q.relevance * math.Exp(-q.decay*times[i])
+		rel := q.relevance * math.Exp(-q.decay*max(times[i]-q.from, 0))
 		odds := lift * q.odds[p.part[at(i)]]
 		return q.value * rel * odds / (1 + odds)
 	}

@@ -13,8 +13,6 @@ import (
 // a message what it loses if it gets the next one to open instead, V_k − V_{k−1}. One that can as well go tomorrow makes
 // room for one that cannot. Messages without a choice come first, in the order of their urgency.
 func (t *turn) ration(ws *workspace, all []appraisal) {
-	promotional := func(m *event.Message) bool { return m.Priority == event.Promotional }
-	t.within(ws, all, t.policy.Caps, func(s Send) bool { return s.Promotional }, promotional)
 	seen := map[string]bool{}
 	for i := range t.h.Held {
 		c := t.h.Held[i].Message.Category
@@ -26,22 +24,31 @@ func (t *turn) ration(ws *workspace, all []appraisal) {
 		hash := categoryHash(c)
 		t.within(ws, all, caps, func(s Send) bool { return s.Category == hash }, func(m *event.Message) bool { return m.Category == c })
 	}
+	promotional := func(m *event.Message) bool { return m.Priority == event.Promotional }
+	t.within(ws, all, t.policy.Caps, func(s Send) bool { return s.Promotional }, promotional)
 }
 
 // within bars those for whom one set of caps has no slot left.
 func (t *turn) within(ws *workspace, all []appraisal, caps []policy.Cap, counts func(Send) bool, member func(*event.Message) bool) {
 	sends := t.h.sends(counts)
 	left := policy.CapLeft(caps, sends, t.now)
-	var rivals []int
-	for i := range all {
-		if m := &t.h.Held[i].Message; member(m) && m.Priority != event.Critical {
-			rivals = append(rivals, i)
-		}
-	}
-	if left <= 0 || len(rivals) <= left { // the gate of the cap says no to all, or there is enough
+	if left <= 0 { // there are none, or the gate of the cap says no to all
 		return
 	}
 	next := policy.CapOpens(caps, append(sends, slices.Repeat([]time.Time{t.now}, left)...), t.now)
+	var rivals []int
+	for i := range all {
+		m := &t.h.Held[i].Message
+		if !member(m) || m.Priority == event.Critical {
+			continue
+		}
+		if opens := all[i].gates.NextOpen(t.now); !opens.IsZero() && opens.Before(next) { // others have no use for a slot now
+			rivals = append(rivals, i)
+		}
+	}
+	if len(rivals) <= left {
+		return
+	}
 	gains := make([]float64, len(all))
 	for _, i := range rivals {
 		gains[i] = all[i].est.worth() - t.deferred(ws, i, all, next)

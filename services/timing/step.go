@@ -135,6 +135,7 @@ func (e *Engine) Step(h *Holds, in *profile.Enriched, now time.Time) (*Holds, []
 		return e.erase(h, in, now)
 	}
 	t := e.turn(h, &in.Profile, now)
+	t.unlearn()
 	t.observe()
 	h.Profile = &in.Profile
 	switch f.Kind {
