@@ -108,7 +108,7 @@ func TestExport(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(said), "\n")
 	report := lines[len(lines)-1]
 	lines = lines[:len(lines)-1]
-	require.Equal(t, "9 records since 2026-05-04T09:00:00Z; before them 3 of what was known then; 1 people left out who asked to be erased", report)
+	require.Equal(t, "9 records since 2026-05-04T09:00:00Z, after 3 of what was known then; people who were erased: 1", report)
 	want := []string{
 		`{"topic":"users","at":"2026-05-04T09:00:00Z","user_id":"bo","time_zone":"Asia/Tokyo","quiet_hours":{"start":"22:00","end":"07:00"},` +
 			`"opted_out_categories":["ads"],"consent":{"user_data":true},"attributes":{"cart":"open"}}`,

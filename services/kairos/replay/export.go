@@ -57,7 +57,7 @@ func (c *ExportCmd) Run(ctx context.Context, o *cli.IO) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(o.Err, "%d records since %s; before them %d of what was known then; %d people left out who asked to be erased\n",
+		_, err = fmt.Fprintf(o.Err, "%d records since %s, after %d of what was known then; people who were erased: %d\n",
 			sum.Records, stamp(sum.From), sum.Opening, sum.Erased)
 		return err
 	})
