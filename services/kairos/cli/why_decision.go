@@ -81,7 +81,7 @@ func terms(d *event.Decision) string {
 }
 
 // contributions lists the features, those that moved the two chances most first. What a feature contributes is its value
-// times its weight, in log-odds; what the person's own answers contribute is in log-odds already. By another model than the
+// times its weight, in log-odds; what the person's own answers and their cohort contribute is in log-odds already. By another model than the
 // one that decided they do not add up to the chances of the row.
 func contributions(d *event.Decision, m *score.Model) string {
 	type line struct {
@@ -96,6 +96,8 @@ func contributions(d *event.Decision, m *score.Model) string {
 			l.seen, l.open = l.value*m.Seen[f], l.value*m.Open[f]
 		} else if strings.HasPrefix(name, "opens_") {
 			l.open = l.value
+		} else if name == "seen_cohort" {
+			l.seen = l.value
 		}
 		seen, open = seen+l.seen, open+l.open
 		lines = append(lines, l)
@@ -120,10 +122,6 @@ func contributions(d *event.Decision, m *score.Model) string {
 		t.Row(l.name, number(l.value), logOdds(l.seen), logOdds(l.open))
 	}
 	own := m.Version == d.ModelVersion
-	if rest := score.Logit(d.PSeen) - seen; own && math.Abs(rest) > 0.005 {
-		t.Row("cohort and hour", "", logOdds(rest), "")
-		seen += rest
-	}
 	t.Row(Bold.Render("log-odds"), "", logOdds(seen), logOdds(open))
 	if own {
 		t.Row(Bold.Render("chance"), "", number(d.PSeen), number(d.POpen))
