@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 
-	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 )
@@ -18,7 +17,7 @@ func (o *owned) backlogLoop(ctx context.Context) error {
 		}
 		for {
 			o.mu.Lock()
-			from, to := o.behind, o.wm.next
+			from, to := o.wm.behind, o.wm.next
 			o.mu.Unlock()
 			err := o.d.kafka.Read(ctx, topic.Releases, o.p.ID, from, to, func(recs []stream.Record) error {
 				for i := range recs {
@@ -49,25 +48,7 @@ func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.behind != r.Offset { // the hold of the watermark moves on
-		o.wm.done(o.behind)
-	}
-	o.behind = r.Offset + 1
-	o.wm.begin(o.behind)
-	if l := o.liveAt(rel, r.Offset); l == nil || l.parked {
-		o.wm.done(r.Offset)
-	}
-	return nil
-}
-
-// liveAt is the release that is being worked on as read at an offset; o.mu is held.
-func (o *owned) liveAt(rel *event.Release, offset int64) *live {
-	if rel == nil {
-		return nil
-	}
-	if l := o.byID[rel.ReleaseID]; l != nil && l.offset == offset {
-		return l
-	}
+	o.wm.behind = r.Offset + 1
 	return nil
 }
 
@@ -86,8 +67,7 @@ func (o *owned) caughtUp(to int64) bool {
 	if o.wm.next > to {
 		return false
 	}
-	o.wm.done(o.behind)
-	o.behind = -1
+	o.wm.behind = -1
 	clear(o.apps)
 	clear(o.taken)
 	return true

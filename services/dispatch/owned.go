@@ -42,10 +42,9 @@ type owned struct {
 	busy    int
 	idle    chan struct{} // closed when stopped and nobody is busy
 
-	// The backlog: bulk releases from behind on, of the apps named, except the offsets taken.
-	behind int64 // -1: none
-	apps   map[string]bool
-	taken  map[int64]bool
+	// The backlog: bulk releases from wm.behind on, of the apps named, except the offsets taken.
+	apps  map[string]bool
+	taken map[int64]bool
 }
 
 // own works on a partition until it is revoked or the service stops.
@@ -57,7 +56,7 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 	o := &owned{
 		d: d, p: p, lost: make(chan struct{}, 1), more: make(chan struct{}, 1), idle: make(chan struct{}),
 		byID: map[string]*live{}, shown: map[string][]*live{}, order: order{},
-		wm: newWatermark(max(p.Committed(), 0)), behind: -1, apps: map[string]bool{}, taken: map[int64]bool{},
+		wm: newWatermark(max(p.Committed(), 0)), apps: map[string]bool{}, taken: map[int64]bool{},
 	}
 	for b := p.ID; b < state.Buckets; b += parts {
 		o.buckets = append(o.buckets, b)
@@ -136,15 +135,14 @@ func (o *owned) take(ctx context.Context, r *stream.Record) error {
 	case o.byID[rel.ReleaseID] != nil:
 		o.wm.passed(r.Offset)
 	case !o.apps[rel.AppID] && w.admit(rel.AppID):
-		if o.behind >= 0 {
+		if o.wm.behind >= 0 {
 			o.taken[r.Offset] = true
 		}
 		o.admitLocked(ctx, r, rel, lane)
 	default:
 		o.apps[rel.AppID] = true
-		if o.behind < 0 {
-			o.behind = r.Offset
-			o.wm.begin(r.Offset)
+		if o.wm.behind < 0 {
+			o.wm.behind = r.Offset
 			select {
 			case o.more <- struct{}{}:
 			default:

@@ -8,9 +8,13 @@ type watermark struct {
 	next int64 // the offset behind the newest release taken
 	open map[int64]struct{}
 	heap offsets // of open, lazily cleaned
+	// behind is where the backlog begins: from there on, releases were passed over. -1: there is none.
+	behind int64
 }
 
-func newWatermark(next int64) *watermark { return &watermark{next: next, open: map[int64]struct{}{}} }
+func newWatermark(next int64) *watermark {
+	return &watermark{next: next, open: map[int64]struct{}{}, behind: -1}
+}
 
 // begin notes that the release at an offset is being worked on.
 func (w *watermark) begin(offset int64) {
@@ -27,13 +31,17 @@ func (w *watermark) done(offset int64) { delete(w.open, offset) }
 
 // mark is the offset of the first release that is not done with.
 func (w *watermark) mark() int64 {
+	mark := w.next
+	if w.behind >= 0 {
+		mark = w.behind
+	}
 	for len(w.heap) > 0 {
 		if _, ok := w.open[w.heap[0]]; ok {
-			return w.heap[0]
+			return min(mark, w.heap[0])
 		}
 		heap.Pop(&w.heap)
 	}
-	return w.next
+	return mark
 }
 
 // offsets is a min-heap.
