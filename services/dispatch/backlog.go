@@ -27,7 +27,10 @@ func (o *owned) backlogLoop(ctx context.Context) error {
 				}
 				return nil
 			})
-			if err != nil {
+			switch {
+			case o.stopping(): // what is left is the next owner's
+				return nil
+			case err != nil:
 				return err
 			}
 			if o.caughtUp(to) {
@@ -37,17 +40,25 @@ func (o *owned) backlogLoop(ctx context.Context) error {
 	}
 }
 
-// retake admits a release of the backlog as soon as there is room.
+// retake admits a release of the backlog as soon as there is room. When the partition is given up its own room gets free, and
+// what is waited for may be that.
 func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 	rel, err := readRelease(r)
-	if err == nil && LaneOf(&rel.Message) == Bulk && !o.wasTaken(rel.ReleaseID, r.Offset) {
-		if !o.d.windows[Bulk].wait(ctx, nil, rel.AppID) {
-			return context.Cause(ctx)
-		}
-		o.admit(ctx, r, rel, Bulk)
+	left := err == nil && LaneOf(&rel.Message) == Bulk && !o.wasTaken(rel.ReleaseID, r.Offset)
+	if left && !o.d.windows[Bulk].wait(ctx, nil, rel.AppID) {
+		return context.Cause(ctx)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.stopped {
+		if left {
+			o.d.windows[Bulk].release(rel.AppID)
+		}
+		return stream.ErrStopping
+	}
+	if left {
+		o.admitLocked(ctx, r, rel, Bulk)
+	}
 	o.wm.behind = r.Offset + 1
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -84,8 +85,8 @@ func TestABacklogHoldsTheLogByItself(t *testing.T) {
 	require.Equal(t, int64(3), o.wm.mark())
 }
 
-// TestTheLogIsNotCommittedPastWhatIsNotDone: two apps, a window that is too small, and releases that end and are parked in
-// any order.
+// TestTheLogIsNotCommittedPastWhatIsNotDone: two apps, a window that is too small, releases that end and are parked in any
+// order, and a partition that is given up at any time.
 func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -102,8 +103,8 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 					working = append(working, l)
 				}
 			}
-			switch what := rapid.SampledFrom([]string{"take", "retake", "retake", "done", "park"}).Draw(t, "what"); {
-			case what == "take":
+			switch what := rapid.SampledFrom([]string{"take", "retake", "retake", "done", "park", "stop"}).Draw(t, "what"); {
+			case what == "take" && !o.stopped:
 				r := logged(int64(len(log)), rapid.SampledFrom([]string{"a", "a", "b"}).Draw(t, "app"))
 				log = append(log, r)
 				require.NoError(t, o.take(gone, r))
@@ -111,6 +112,8 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 				if end := int64(len(log)); o.retake(gone, log[o.wm.behind]) == nil && o.wm.behind == end {
 					require.True(t, o.caughtUp(end))
 				}
+			case what == "stop" && !o.stopped:
+				o.stop()
 			case len(working) > 0:
 				l := rapid.SampledFrom(working).Draw(t, "release")
 				done[l.release.ReleaseID] = true
@@ -123,6 +126,29 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 			for offset := range o.wm.mark() {
 				require.True(t, done[fmt.Sprint(offset)], "offset %d", offset)
 			}
+			if o.stopped {
+				require.Zero(t, o.d.windows[Bulk].used, "the room of a partition that is given up")
+			}
 		}
+	})
+}
+
+// TestABacklogReaderStopsWithItsPartition: it waits for room, and the room that it gets is that of its own partition, which is
+// given up. It must neither keep it nor count what it has not taken on as done.
+func TestABacklogReaderStopsWithItsPartition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOwner(4)
+		for offset := range int64(6) {
+			require.NoError(t, o.take(t.Context(), logged(offset, "a")))
+		}
+		ended := make(chan error)
+		go func() { ended <- o.retake(t.Context(), logged(2, "a")) }()
+		synctest.Wait()
+		o.stop()
+		require.ErrorIs(t, <-ended, stream.ErrStopping)
+		require.Zero(t, o.d.windows[Bulk].used)
+		require.Empty(t, o.byID)
+		require.Equal(t, int64(0), o.wm.mark())
 	})
 }
