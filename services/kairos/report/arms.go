@@ -8,7 +8,8 @@ import (
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
 
-// Arm is what came of the messages of one exploration arm.
+// Arm is what came of the messages of one exploration arm. All but the gains is of its own messages as they are; arms hold
+// messages of different kinds, so those figures do not compare.
 type Arm struct {
 	Name            string
 	Messages, Sends int
@@ -18,8 +19,8 @@ type Arm struct {
 	OptOuts    stats.Interval // per 1,000 sends
 	MedianSent stats.Interval // seconds from acceptance to send; never if not sent
 	// Gains in shares of messages: in opens over the immediate arm, and in people who came over the control arm, as they
-	// would have come anyway. Controls are held out at the moment at which the policy would have sent them, so only the
-	// arms of the policy compare with them.
+	// would have come anyway; over the messages for which both arms were drawn (see gain). Controls are held out at the
+	// moment at which the policy would have sent them, so only the arms of the policy compare with them.
 	OverImmediate, OverControl stats.Interval
 }
 
@@ -57,23 +58,23 @@ func (l *Log) Arms(seed uint64) []Arm {
 		}
 	}
 	names := slices.Sorted(maps.Keys(tables))
+	immediate, control := slices.Index(names, policy.ArmImmediate), slices.Index(names, policy.ArmControl)
+	strata := stratify(people, names)
 	values := stats.Bootstrap(len(people), rounds, seed, func(drawn []float64) []float64 {
-		share := func(name string, of func(*table) []float64) float64 {
-			t := tables[name]
-			if t == nil {
-				return nan
-			}
-			return stats.Sum(drawn, of(t)) / stats.Sum(drawn, t.messages)
-		}
-		opens := func(t *table) []float64 { return t.opens }
-		came := func(t *table) []float64 { return t.came }
+		cells := strata.cells(drawn)
 		var v []float64
-		for _, name := range names {
+		for arm, name := range names {
 			t := tables[name]
-			v = append(v, share(name, opens), share(name, func(t *table) []float64 { return t.reach }), share(name, came),
-				1000*stats.Sum(drawn, t.disabled)/stats.Sum(drawn, t.sends), t.waits.Quantile(drawn, 0.5).Seconds(),
-				against(name != policy.ArmImmediate && name != policy.ArmControl, share(name, opens), share(policy.ArmImmediate, opens)),
-				against(policy.Follows(name), share(name, came), share(policy.ArmControl, came)))
+			messages := stats.Sum(drawn, t.messages)
+			overImmediate, overControl := nan, nan
+			if arm != immediate && arm != control {
+				overImmediate = gain(cells, arm, immediate, func(c cell) float64 { return c.opens })
+			}
+			if policy.Follows(name) {
+				overControl = gain(cells, arm, control, func(c cell) float64 { return c.came })
+			}
+			v = append(v, stats.Sum(drawn, t.opens)/messages, stats.Sum(drawn, t.reach)/messages, stats.Sum(drawn, t.came)/messages,
+				1000*stats.Sum(drawn, t.disabled)/stats.Sum(drawn, t.sends), t.waits.Quantile(drawn, 0.5).Seconds(), overImmediate, overControl)
 		}
 		return v
 	})
@@ -88,12 +89,4 @@ func (l *Log) Arms(seed uint64) []Arm {
 		out = append(out, a)
 	}
 	return out
-}
-
-// against is a gain; not a number where there is nothing to compare.
-func against(fair bool, a, b float64) float64 {
-	if !fair {
-		return nan
-	}
-	return a - b
 }

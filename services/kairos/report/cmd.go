@@ -48,6 +48,7 @@ func (c *OutcomesCmd) Run(ctx context.Context, o *cli.IO) error {
 	if err := grid(o, "By arm", armHead, armRows(arms)); err != nil {
 		return err
 	}
+	o.Printf("%s\n", raw)
 	var candidate *OffPolicy
 	var unjudged string
 	if c.Policy != "" {

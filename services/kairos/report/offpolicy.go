@@ -91,28 +91,32 @@ func (l *Log) estimate(c policy.Policy, seed uint64, modelOf func([]person) mode
 	return out, nil
 }
 
-// uncovered is the share of messages that may be of arms that were never drawn in their category: too little to matter.
+// uncovered is the share of messages that may be of arms that were never drawn in their stratum: too little to matter.
 const uncovered = 0.01
 
 // covered says whether the arms that the candidate would draw were drawn: nothing is known of what never happened, and
-// weights would pass over it in silence.
+// weights would pass over it in silence, and judge the arm by the messages of other strata.
 func covered(c policy.Policy, people []person) error {
-	type cell struct{ category, arm string }
-	wanted, drawn, all := map[cell]float64{}, map[cell]bool{}, 0.0
+	type part struct {
+		stratum
+		arm string
+	}
+	wanted, drawn, all := map[part]float64{}, map[part]bool{}, 0.0
 	for _, p := range people {
 		for _, m := range p {
-			if math.IsNaN(weight(c, m)) {
+			in, ok := m.stratum()
+			if !ok {
 				continue
 			}
 			all++
-			drawn[cell{m.category, m.Arm}] = true
+			drawn[part{in, m.Arm}] = true
 			for arm, share := range policy.Shares(c.For(m.category).Exploration, m.priority) {
-				wanted[cell{m.category, arm}] += share
+				wanted[part{in, arm}] += share
 			}
 		}
 	}
 	missing := 0.0
-	var never []cell
+	var never []part
 	for k, mass := range wanted {
 		if !drawn[k] && mass > 0 {
 			missing += mass
@@ -122,12 +126,16 @@ func covered(c policy.Policy, people []person) error {
 	if missing <= uncovered*all {
 		return nil
 	}
-	worst := slices.MinFunc(never, func(a, b cell) int {
-		return cmp.Or(cmp.Compare(wanted[b], wanted[a]), cmp.Compare(a.category, b.category), cmp.Compare(a.arm, b.arm))
+	worst := slices.MinFunc(never, func(a, b part) int {
+		return cmp.Or(cmp.Compare(wanted[b], wanted[a]), cmp.Compare(a.category, b.category), cmp.Compare(a.priority, b.priority),
+			cmp.Compare(a.version, b.version), cmp.Compare(a.arm, b.arm))
 	})
 	where := ""
 	if worst.category != "" {
 		where = " in category " + worst.category
+	}
+	if worst.version != "" {
+		where += " under policy version " + worst.version
 	}
 	return fmt.Errorf("%.0f %% of its messages would be of arms that were never drawn, such as %s%s: let exploration draw them first, or see what they would do with kairos replay --policy",
 		100*missing/all, worst.arm, where)
@@ -135,7 +143,7 @@ func covered(c policy.Policy, people []person) error {
 
 // weight is the candidate's share of the message's arm over the share that it was drawn with; NaN if none was drawn.
 func weight(c policy.Policy, m *message) float64 {
-	if m.Arm == "" || m.Arm == policy.ArmFixed || m.propensity <= 0 {
+	if _, drawn := m.stratum(); !drawn {
 		return nan
 	}
 	return policy.Shares(c.For(m.category).Exploration, m.priority)[m.Arm] / m.propensity

@@ -15,13 +15,17 @@ import (
 // mainArm is the policy itself, at its own threshold.
 const mainArm = "policy_1"
 
+// raw says what compares between the rows of the table of arms.
+const raw = "All but the gains is of each arm's own messages, and arms hold different ones: each category may explore in its own shares, and controls are drawn of promotional messages alone. " +
+	"Gains compare like with like: within policy version, category and priority, over the messages for which both arms were drawn; – where there are none."
+
 // page is the HTML report.
 func (l *Log) page(arms []Arm, candidate *OffPolicy, unjudged, note string) *plot.Page {
 	p := &plot.Page{Title: "Kairos: what came of the messages", Lead: note}
 	results := plot.Section{
 		Title: "By arm",
-		Text: "Shares are of accepted messages. Attended reach: a sign of the person on the push (displayed, opened, dismissed) within 5 minutes of the send. " +
-			"Came: they came to the app within the hour, by the push or by themselves; what exceeds the control arm, held out at the same moments, is what the pushes brought about. " +
+		Text: raw + " Shares are of accepted messages. Attended reach: a sign of the person on the push (displayed, opened, dismissed) within 5 minutes of the send. " +
+			"Came: they came to the app within the hour, by the push or by themselves; the gain over the control arm, held out at the same moments, is what the pushes brought about. " +
 			"Gains are in points of %. Brackets and whiskers are 95 % intervals, people resampled.",
 		Tables: []plot.Table{{Head: armHead, Rows: armRows(arms), Mark: slices.IndexFunc(arms, func(a Arm) bool { return a.Name == mainArm })}},
 	}
@@ -38,10 +42,10 @@ func (l *Log) page(arms []Arm, candidate *OffPolicy, unjudged, note string) *plo
 		}
 	}
 	results.Charts = []plot.Chart{
-		{SVG: plot.Bars("opens, % of messages", "%.1f", opens)},
-		{SVG: plot.Bars("opens over the immediate arm, points", "%.1f", uplift)},
-		{SVG: plot.Bars("came to the app within the hour, over the control arm, points", "%.1f", incremental)},
-		{SVG: l.delays(), Caption: "From acceptance to send: the share of sent messages that went so soon, by arm."},
+		{SVG: plot.Bars("opens over the immediate arm, points", "%.1f", uplift), Caption: "Like with like."},
+		{SVG: plot.Bars("came to the app within the hour, over the control arm, points", "%.1f", incremental), Caption: "Like with like; promotional messages alone."},
+		{SVG: plot.Bars("opens, % of messages", "%.1f", opens), Caption: "Each arm's own messages."},
+		{SVG: l.delays(), Caption: "From acceptance to send, of each arm's own messages: the share of sent messages that went so soon."},
 	}
 	p.Sections = append(p.Sections, results)
 	if candidate != nil {

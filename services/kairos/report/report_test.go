@@ -150,6 +150,21 @@ func TestACandidatesOpensAreForeseen(t *testing.T) {
 	require.InDelta(t, float64(same.Messages), same.ESS, 1e-6)
 }
 
+// A revision may change category and priority, but no arm is drawn again.
+func TestAMessageIsOfTheKindThatItsArmWasDrawnFor(t *testing.T) {
+	t.Parallel()
+	log := NewLog()
+	row := func(typ, category, priority string) {
+		log.Outcome(&event.Outcome{OccurredAt: start, AppID: "a", UserID: "u", MessageID: "m", Category: category, Priority: priority, Type: typ, Arm: mainArm, Propensity: 0.3})
+	}
+	row(event.OutcomeSent, "order", event.Transactional)
+	row(event.OutcomeAccepted, "", event.Promotional)
+	row(event.OutcomeOpened, "order", event.Transactional)
+	got, drawn := log.people()[0][0].stratum()
+	require.True(t, drawn)
+	require.Equal(t, stratum{priority: event.Promotional}, got)
+}
+
 func TestTooLittleDataIsSaid(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer

@@ -49,11 +49,10 @@ func (l *Log) Outcome(o *event.Outcome) {
 		m = &message{app: o.AppID, user: o.UserID, id: o.MessageID}
 		l.messages[k] = m
 	}
-	m.category, m.priority = cmp.Or(m.category, o.Category), cmp.Or(m.priority, o.Priority)
 	m.Add(o)
 	switch o.Type {
-	case event.OutcomeAccepted:
-		m.propensity, m.policy, m.version = o.Propensity, o.Policy, o.PolicyVersion
+	case event.OutcomeAccepted: // with which the arm was drawn; a revision may change category and priority later
+		m.category, m.priority, m.propensity, m.policy, m.version = o.Category, o.Priority, o.Propensity, o.Policy, o.PolicyVersion
 	case event.OutcomeOpened:
 		m.soon = m.soon || o.AfterMS <= arms.SeenWithin.Milliseconds()
 	}
