@@ -31,7 +31,8 @@ type example struct {
 	task   task
 	inputs []input
 	slots  []int   // of the hashed weights
-	offset float64 // log-odds that the person's own answers add
+	offset float64 // log-odds that the person's own answers add to those of an open
+	cohort float64 // log-odds that the hour of their cohort added to p_seen at the release; an example of presence has a slot
 	label  float64
 	// noticed says that the push was seen for sure, so that only p_open is in question.
 	noticed bool
@@ -71,12 +72,10 @@ func readInputs(features event.Features) []input {
 	return in
 }
 
-// personal are the offsets that timing adds from the person's own answers, in log-odds.
-var personal = [...]string{"opens_user", "opens_daypart", "opens_category"}
-
-func answered(features event.Features) float64 {
+// offset sums what a row says that timing added, in log-odds.
+func offset(features event.Features, names ...string) float64 {
 	sum := 0.0
-	for _, name := range personal {
+	for _, name := range names {
 		sum += features[name]
 	}
 	return min(max(sum, -5), 5)
@@ -113,13 +112,8 @@ func (e *example) predict(seen, open func(*example) float64) (p, q float64) {
 		return q, q
 	}
 	s := sigmoid(seen(e))
-	return (s + (1-s)*foundLater) * q, q
+	return (s + (1-s)*score.FoundLater) * q, q
 }
-
-// foundLater is what is left of the chance of an open when a push is not seen within five minutes: it waits in the shade,
-// and answers count for a day. Without it, opens in the morning of what was sent at night would teach that nights are
-// irresistible. An assumption of moderate size.
-const foundLater = 0.5
 
 // gradient of the log-loss by the log-odds that are in question: p − y for a chance, and for a product p = m·q by the
 // log-odds of q
@@ -135,7 +129,7 @@ func (e *example) gradient(p, q float64) float64 {
 }
 
 // seenGradient is that of an answer by the log-odds of s, the chance to be seen within five minutes: an open came early
-// with the chance s·q, late with (1 − s)·l·q, and not at all with 1 − p, where p is the sum of the two and l foundLater.
+// with the chance s·q, late with (1 − s)·l·q, and not at all with 1 − p, where p is the sum of the two and l score.FoundLater.
 // It is all that is learned of p_seen where no phone tells of its use.
 func (e *example) seenGradient(p, q, s float64) float64 {
 	switch {
@@ -144,7 +138,7 @@ func (e *example) seenGradient(p, q, s float64) float64 {
 	case e.early:
 		return s - 1
 	default:
-		return e.label*s + (1-e.label)*q*(1-foundLater)*s*(1-s)/(1-p)
+		return e.label*s + (1-e.label)*q*(1-score.FoundLater)*s*(1-s)/(1-p)
 	}
 }
 
@@ -168,9 +162,9 @@ func logOdds(w *score.Weights, table []float32, e *example, t task) float64 {
 		}
 	}
 	if t == taskOpen {
-		sum += e.offset
+		return sum + e.offset
 	}
-	return sum
+	return sum + e.cohort
 }
 
 // chance of an example's label by a finished model.

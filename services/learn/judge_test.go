@@ -197,12 +197,12 @@ func TestAnswersTeachWhetherAPushIsSeen(t *testing.T) {
 		case e.early:
 			return -math.Log(s * q)
 		default:
-			return -e.label*math.Log((1-s)*foundLater*q) - (1-e.label)*math.Log(1-(s+(1-s)*foundLater)*q)
+			return -e.label*math.Log((1-s)*score.FoundLater*q) - (1-e.label)*math.Log(1-(s+(1-s)*score.FoundLater)*q)
 		}
 	}
 	for _, e := range []*example{{label: 1, early: true}, {label: 1}, {}, {label: 0.4}, {noticed: true}} {
 		s := sigmoid(z)
-		p := (s + (1-s)*foundLater) * q
+		p := (s + (1-s)*score.FoundLater) * q
 		require.InDelta(t, (loss(e, z+h)-loss(e, z-h))/(2*h), e.seenGradient(p, q, s), 1e-6, "%+v", e)
 	}
 }
@@ -266,5 +266,35 @@ func TestModelsHoldNoIdentifiers(t *testing.T) {
 			require.NotContains(t, string(s.Value), name)
 			require.NotContains(t, string(blob), name)
 		}
+	}
+}
+
+// The chance that timing saw in a release is the chance that is learned from: with what the hour of the cohort adds to
+// p_seen. A row that does not say it, from before, has none.
+func TestAnswersCountTheHourOfTheCohort(t *testing.T) {
+	t.Parallel()
+	m := score.Default()
+	m.Hashed = make([]float32, 1<<score.HashBits)
+	m.Hashed[score.CohortSlot("owls", 3)] = 1.25
+	for name, added := range map[string]float64{"at three": m.CohortOffset("owls", 3), "of before": 0} {
+		l := NewLearner(DefaultLimits())
+		l.judges = func(uint64) bool { return true }
+		c := score.Unobserved()
+		c.Prepare()
+		var x score.Vector
+		c.At(0, -1, &x)
+		features := event.Features{"opens_user": 0.4}
+		for f, v := range x.All() {
+			features[f.String()] = v
+		}
+		if added != 0 {
+			features["seen_cohort"] = added
+		}
+		l.Outcome(&event.Outcome{
+			AppID: "demo", UserID: "ada", MessageID: "m", Type: event.OutcomeIgnored, OccurredAt: monday, Features: features,
+		})
+		seen, open := m.PSeen(&x, added), score.Opens(m.Lift(&x)*math.Exp(0.4))
+		e := l.apps["demo"].held[taskOpen][0]
+		require.InDelta(t, (seen+(1-seen)*score.FoundLater)*open, chance(m, e), 1e-9, name)
 	}
 }

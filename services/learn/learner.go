@@ -152,7 +152,8 @@ func (l *Learner) Outcome(o *event.Outcome) {
 		return
 	}
 	e := &example{
-		app: o.AppID, task: taskOpen, inputs: readInputs(o.Features), slots: messageSlots(o, p.cohort), offset: answered(o.Features),
+		app: o.AppID, task: taskOpen, inputs: readInputs(o.Features), slots: messageSlots(o, p.cohort),
+		offset: offset(o.Features, "opens_user", "opens_daypart", "opens_category"), cohort: offset(o.Features, "seen_cohort"),
 	}
 	switch o.Type {
 	case event.OutcomeControl:
