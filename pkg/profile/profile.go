@@ -7,6 +7,7 @@
 package profile
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -113,6 +114,21 @@ const observed = 48 * time.Hour
 
 // Tells says whether some phone of the person tells when it is unlocked: then its silence means something, too.
 func (r *Recency) Tells(now time.Time) bool { return Age(r.UnlockAt, now) <= observed }
+
+// mostlyLate is the share of late signs from which on a phone tells in batches what is over.
+const mostlyLate = 0.5
+
+// TellsSittings says whether a phone of the person tells of both ends of its use, in time: then what is in question now will
+// be known soon, whichever way it turns out. Of a phone that tells no ends, only that a sitting goes on can ever be known.
+func (p *Profile) TellsSittings(now time.Time) bool {
+	r := &p.Recency
+	if !r.Tells(now) || r.Late >= mostlyLate {
+		return false
+	}
+	return Age(r.LockAt, now) <= observed || slices.ContainsFunc(p.Devices, func(d Device) bool {
+		return d.Live.Screen.Value == "off" && d.Live.Screen.Age(now) <= observed
+	})
+}
 
 // IsEmpty says that nothing is known: such a state need not be kept.
 func (p *Profile) IsEmpty() bool {

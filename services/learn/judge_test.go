@@ -262,7 +262,7 @@ func TestModelsHoldNoIdentifiers(t *testing.T) {
 		_, blob, err := score.ParseSnapshot(s.Value)
 		require.NoError(t, err)
 		require.NotEmpty(t, blob)
-		for _, name := range []string{"u000", "u003", "cnews", "chat", "m1", "\"d\""} {
+		for _, name := range []string{"u000", "u003", "cnews", "chat", "message-1", "\"d\""} {
 			require.NotContains(t, string(s.Value), name)
 			require.NotContains(t, string(blob), name)
 		}

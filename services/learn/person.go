@@ -35,7 +35,7 @@ type person struct {
 	habit   profile.Presence
 	loc     *time.Location
 	cohort  string
-	tells   bool // the phone tells of its use, and may
+	tells   bool // the phone tells when its use begins and ends, and may
 	answers bool // the person's behaviour may be used
 	pending []pending
 	watches []watch
@@ -181,9 +181,9 @@ func (p *person) follow(in *profile.Profile, now time.Time) {
 	p.at, p.habit, p.loc, p.cohort = now, in.Presence, in.Location(), in.Cohort
 	p.context = score.Sense(in, now)
 	p.answers = in.AllowsUserData()
-	p.tells = in.AllowsDeviceData() && in.Recency.Tells(now)
-	if !p.tells {
-		p.pending = nil
+	p.tells = in.TellsSittings(now)
+	if !in.AllowsDeviceData() {
+		p.tells, p.pending = false, nil
 	}
 	if !p.answers {
 		p.watches = nil

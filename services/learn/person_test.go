@@ -172,6 +172,62 @@ func TestWithdrawnConsentLeavesNoSign(t *testing.T) {
 	}
 }
 
+// Of a phone that never tells the end of its use only ever "stays" would be known, and of one that tells all at night only
+// what it was not late to tell: neither is labelled. One that tells its screen, but no locks, is asked while it is dark.
+func TestOnlyPhonesThatTellBothEndsInTimeAreLabelled(t *testing.T) {
+	t.Parallel()
+	const lock, unlock, on, off = event.SignalLocked, event.SignalUnlocked, event.SignalScreenOn, event.SignalScreenOff
+	both := map[float64]bool{0: true, 1: true}
+	for name, c := range map[string]struct {
+		begin, end  []string
+		late        float32
+		inUse, away map[float64]bool
+	}{
+		"locks":        {[]string{unlock}, []string{lock}, 0.4, both, both},
+		"screen":       {[]string{on, unlock}, []string{off}, 0, nil, both},
+		"both":         {[]string{on, unlock}, []string{off, lock}, 0, both, both},
+		"no ends":      {[]string{unlock}, nil, 0, nil, nil},
+		"screen on":    {[]string{on, unlock}, nil, 0, nil, nil},
+		"only ends":    {nil, []string{lock}, 0, nil, nil},
+		"all at night": {[]string{unlock}, []string{lock}, 0.5, nil, nil},
+	} {
+		l := NewLearner(DefaultLimits())
+		l.judges = func(uint64) bool { return true }
+		w := &world{app: "demo", user: "ada", profile: profile.Profile{Devices: []profile.Device{{DeviceID: "d"}}}}
+		w.profile.Recency.Late = c.late
+		at := monday
+		w.profile.Recency.LockAt = at.Add(-49 * time.Hour)
+		for n := range 300 {
+			for _, kind := range c.begin {
+				w.signal(kind, at)
+			}
+			at = at.Add([]time.Duration{40 * time.Second, 11 * time.Minute, 90 * time.Second}[n%3])
+			for _, kind := range c.end {
+				w.signal(kind, at)
+			}
+			at = at.Add(time.Duration(2+n%17) * time.Minute)
+		}
+		for _, r := range w.rows {
+			l.apply(r)
+		}
+		var inUse, away map[float64]bool
+		if tr := l.apps["demo"]; tr != nil {
+			for _, e := range tr.held[taskSeen] {
+				labels := &away
+				if slices.ContainsFunc(e.inputs, func(in input) bool { return in.feature >= score.InUse0 && in.feature <= score.InUse2400 }) {
+					labels = &inUse
+				}
+				if *labels == nil {
+					*labels = map[float64]bool{}
+				}
+				(*labels)[e.label] = true
+			}
+		}
+		require.Equal(t, c.inUse, inUse, name)
+		require.Equal(t, c.away, away, name)
+	}
+}
+
 // What is held back of a person to judge by goes with them, at once.
 func TestErasedPeopleAreForgotten(t *testing.T) {
 	t.Parallel()

@@ -81,12 +81,17 @@ func (w *world) fact(f event.Fact, at time.Time) {
 
 func (w *world) signal(kind string, at time.Time) {
 	live, loc := &w.profile.Devices[0].Live, w.profile.Location()
-	if kind == event.SignalUnlocked {
+	switch kind {
+	case event.SignalScreenOn:
+		live.Screen.Set("on", at)
+	case event.SignalScreenOff:
+		live.Screen.Set("off", at)
+	case event.SignalUnlocked:
 		live.Lock.Set("unlocked", at)
 		w.profile.Recency.Unlock(at)
 		w.profile.Recency.SeenAt = at
 		w.profile.Presence.Count(at, loc)
-	} else {
+	case event.SignalLocked:
 		live.Lock.Set("locked", at)
 		w.profile.Recency.LockAt = at
 		w.profile.Recency.Sitting()
@@ -99,7 +104,7 @@ func (w *world) signal(kind string, at time.Time) {
 var categories = []string{"chat", "news", "offers"}
 
 func (w *world) push(at time.Time, inUse bool) {
-	id, category := fmt.Sprintf("m%d", w.n), w.rng.IntN(len(categories))
+	id, category := fmt.Sprintf("message-%d", w.n), w.rng.IntN(len(categories))
 	c := score.Sense(&w.profile, at)
 	var x score.Vector
 	week := w.profile.Presence.Week(&everybody, at)
