@@ -28,7 +28,7 @@ func (o *owned) backlogLoop(ctx context.Context) error {
 				return nil
 			})
 			switch {
-			case o.stopping(): // what is left is the next owner's
+			case o.stopped.Load(): // what is left is the next owner's
 				return nil
 			case err != nil:
 				return err
@@ -50,7 +50,7 @@ func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.stopped {
+	if o.stopped.Load() {
 		if left {
 			o.d.windows[Bulk].release(rel.AppID)
 		}

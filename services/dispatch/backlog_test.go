@@ -104,7 +104,7 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 				}
 			}
 			switch what := rapid.SampledFrom([]string{"take", "retake", "retake", "done", "park", "stop"}).Draw(t, "what"); {
-			case what == "take" && !o.stopped:
+			case what == "take" && !o.stopped.Load():
 				r := logged(int64(len(log)), rapid.SampledFrom([]string{"a", "a", "b"}).Draw(t, "app"))
 				log = append(log, r)
 				require.NoError(t, o.take(gone, r))
@@ -112,7 +112,7 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 				if end := int64(len(log)); o.retake(gone, log[o.wm.behind]) == nil && o.wm.behind == end {
 					require.True(t, o.caughtUp(end))
 				}
-			case what == "stop" && !o.stopped:
+			case what == "stop" && !o.stopped.Load():
 				o.stop()
 			case len(working) > 0:
 				l := rapid.SampledFrom(working).Draw(t, "release")
@@ -126,7 +126,7 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 			for offset := range o.wm.mark() {
 				require.True(t, done[fmt.Sprint(offset)], "offset %d", offset)
 			}
-			if o.stopped {
+			if o.stopped.Load() {
 				require.Zero(t, o.d.windows[Bulk].used, "the room of a partition that is given up")
 			}
 		}

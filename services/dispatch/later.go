@@ -23,10 +23,14 @@ func newLater(clk clock.Clock, due func(*task)) *later {
 	return &later{clock: clk, due: due, wake: make(chan struct{}, 1)}
 }
 
-// add hands t to due at a time.
+// add hands t to due at a time, unless its partition is given up.
 func (l *later) add(t *task, at time.Time) {
 	t.at = at
 	l.mu.Lock()
+	if t.rel.part.stopped.Load() {
+		l.mu.Unlock()
+		return
+	}
 	heap.Push(&l.heap, t)
 	first := l.heap[0] == t
 	l.mu.Unlock()
@@ -67,7 +71,7 @@ func (l *later) run(ctx context.Context) {
 	}
 }
 
-// forget takes out the tasks of a partition that is given up.
+// forget takes out the tasks of a partition that is given up, whose flag says so by now: no more come in.
 func (l *later) forget(p *owned) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -38,7 +38,7 @@ type owned struct {
 	byID    map[string]*live
 	shown   map[string][]*live // by user and collapse id: of these, the phone shows the last
 	order   order
-	stopped bool
+	stopped atomic.Bool // written with mu held
 	busy    int
 	idle    chan struct{} // closed when stopped and nobody is busy
 
@@ -276,7 +276,7 @@ func (o *owned) free(l *live) {
 func (o *owned) enter() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.stopped {
+	if o.stopped.Load() {
 		return false
 	}
 	o.busy++
@@ -286,26 +286,21 @@ func (o *owned) enter() bool {
 func (o *owned) leave() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.busy--; o.busy == 0 && o.stopped {
+	if o.busy--; o.busy == 0 && o.stopped.Load() {
 		close(o.idle)
 	}
-}
-
-func (o *owned) stopping() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.stopped
 }
 
 // stop lets what is being sent come to its end; the rest is left to the next owner.
 func (o *owned) stop() {
 	o.mu.Lock()
-	o.stopped = true
+	o.stopped.Store(true)
 	if o.busy == 0 {
 		close(o.idle)
 	}
 	o.mu.Unlock()
 	o.d.later.forget(o)
+	o.d.queue.forget(o)
 	<-o.idle
 	o.mu.Lock()
 	defer o.mu.Unlock()

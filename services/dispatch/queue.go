@@ -63,6 +63,15 @@ func (t *turns) key() string {
 // leave takes the key whose turn it is out.
 func (t *turns) leave() { t.keys = slices.Delete(t.keys, t.next, t.next+1) }
 
+// drop takes a key out, whosever turn it is.
+func (t *turns) drop(key string) {
+	i := slices.Index(t.keys, key)
+	t.keys = slices.Delete(t.keys, i, i+1)
+	if i < t.next {
+		t.next--
+	}
+}
+
 func newQueue(clk clock.Clock, limiter func(app string) *rate.Limiter, workers [lanes]int) *queue {
 	q := &queue{clock: clk, limiter: limiter, idle: workers}
 	for i := range q.lanes {
@@ -73,10 +82,13 @@ func newQueue(clk clock.Clock, limiter func(app string) *rate.Limiter, workers [
 
 func wayOf(t *task) way { return way{t.rel.release.AppID, t.target.Channel} }
 
-// push puts a task at the end of its line.
+// push puts a task at the end of its line, unless its partition is given up.
 func (q *queue) push(t *task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if t.rel.part.stopped.Load() {
+		return
+	}
 	l, w := &q.lanes[t.rel.lane], wayOf(t)
 	of := l.apps[w.app]
 	if of == nil {
@@ -100,6 +112,30 @@ func (q *queue) done(t *task, most Lane) {
 	q.idle[most]++
 	if l.at[w]--; l.at[w] == 0 {
 		delete(l.at, w)
+	}
+}
+
+// forget takes out the tasks of a partition that is given up: nobody would try them, and yet they would use up the rates of
+// their apps.
+func (q *queue) forget(p *owned) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.lanes {
+		l := &q.lanes[i]
+		for app, of := range l.apps {
+			for channel, tasks := range of.tasks {
+				kept := slices.DeleteFunc(tasks, func(t *task) bool { return t.rel.part == p })
+				l.count -= len(tasks) - len(kept)
+				if of.tasks[channel] = kept; len(kept) == 0 {
+					delete(of.tasks, channel)
+					of.drop(channel)
+				}
+			}
+			if len(of.keys) == 0 {
+				delete(l.apps, app)
+				l.drop(app)
+			}
+		}
 	}
 }
 

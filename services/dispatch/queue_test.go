@@ -20,7 +20,7 @@ var enough = [lanes]int{1000, 1000}
 func noLimit(string) *rate.Limiter { return nil }
 
 func job(app string, lane Lane) *task {
-	return &task{rel: &live{release: event.Release{AppID: app}, lane: lane}}
+	return &task{rel: &live{release: event.Release{AppID: app}, lane: lane, part: &owned{}}}
 }
 
 func popAll(q *queue, most Lane) (apps []string) {
@@ -171,7 +171,7 @@ func TestLater(t *testing.T) {
 		go l.run(ctx)
 		gone := &owned{}
 		for _, d := range []time.Duration{5 * time.Hour, time.Minute, time.Second, 0} {
-			l.add(&task{rel: &live{}}, begun.Add(d))
+			l.add(&task{rel: &live{part: &owned{}}}, begun.Add(d))
 			l.add(&task{rel: &live{part: gone}}, begun.Add(d+time.Second))
 		}
 		l.forget(gone)

@@ -21,7 +21,7 @@ func TestAnAnswerDoesNotWaitForARedisThatNobodyServes(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // the partition is revoked
 		rec := Record{Phase: Intent, Attempt: 1, At: d.clock.Now().Add(time.Minute)}
-		tk := &task{rel: &live{release: event.Release{ReleaseID: "r"}}, target: event.Target{DeviceID: "d"}}
+		tk := &task{rel: &live{release: event.Release{ReleaseID: "r"}, part: &owned{}}, target: event.Target{DeviceID: "d"}}
 		begun := d.clock.Now()
 		d.again(ctx, tk, rec, rec.Wait(begun.Add(time.Minute)), "503")
 		require.Equal(t, settling, d.clock.Since(begun))

@@ -309,9 +309,7 @@ func (d *Dispatch) say(ctx context.Context, t *task, rec Record) {
 	if err != nil {
 		d.metrics.stuck.Inc()
 		t.record = rec
-		if !l.part.stopping() {
-			d.later.add(t, d.clock.Now().Add(storeWait)) // Redis knows the end; only the saying is repeated
-		}
+		d.later.add(t, d.clock.Now().Add(storeWait)) // Redis knows the end; only the saying is repeated
 		return
 	}
 	d.metrics.ended.WithLabelValues(l.release.AppID, t.target.Channel, rec.End.Type).Inc()
