@@ -105,8 +105,9 @@ type Step struct {
 	Reason string
 	// Prune asks the profile to drop the address.
 	Prune bool
-	// RetryAt is when to try again.
+	// RetryAt is when to try again, and Doubt that the provider may have the push all the same.
 	RetryAt time.Time
+	Doubt   bool
 }
 
 // Ended says that there is nothing more to do.
@@ -168,10 +169,15 @@ func After(v push.Verdict, p *push.Push, n int, now time.Time) Step {
 	case push.Retry, push.RetryAfter:
 	}
 	at := now.Add(wait(v, p.ID, n))
-	if !at.Before(p.Expires) {
+	doubt := v.Class == push.Ambiguous
+	switch {
+	case at.Before(p.Expires):
+		return Step{RetryAt: at, Reason: v.Reason, Doubt: doubt}
+	case doubt:
+		return Step{Type: event.OutcomeUnknown, Status: event.ResultUnknown, Reason: v.Reason}
+	default:
 		return Expired(v.Reason)
 	}
-	return Step{RetryAt: at, Reason: v.Reason}
 }
 
 func refused(reason string, prune bool) Step {

@@ -78,6 +78,7 @@ func TestAfter(t *testing.T) {
 		{"retry at most every 5 min", push.Verdict{Class: push.Retry}, "", 60, "", "", false, 150 * time.Second, 5 * time.Minute},
 		{"as asked", push.Verdict{Class: push.RetryAfter, After: 10 * time.Minute}, "", 1, "", "", false, 10 * time.Minute, 11 * time.Minute},
 		{"past the deadline", push.Verdict{Class: push.RetryAfter, After: time.Hour}, "", 1, event.OutcomeExpired, event.ResultFailed, false, 0, 0},
+		{"lost, no time to resend", push.Verdict{After: time.Hour}, "resend", 1, event.OutcomeUnknown, event.ResultUnknown, false, 0, 0},
 		{"set-up", push.Verdict{Class: push.Config}, "", 1, "", "", false, 7500 * time.Millisecond, 15 * time.Second},
 		{"set-up, for ever", push.Verdict{Class: push.Config}, "", configTries, event.OutcomeProviderRejected, event.ResultFailed, false, 0, 0},
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/kairos-push/kairos/pkg/event"
 )
 
 // Phase of a send record.
@@ -34,6 +36,8 @@ type Record struct {
 	// Unasked is, of a wait after an intent that was given back, that intent's At in Unix milliseconds: it may be in the
 	// journal, and nobody was asked under it.
 	Unasked int64 `json:"unasked,omitzero"`
+	// Doubt stays from an attempt that the provider may have taken although another one follows, as resend asks for.
+	Doubt bool `json:"doubt,omitzero"`
 	// End is set when the push has ended: what to say, again if need be.
 	End *End `json:"end,omitzero"`
 }
@@ -78,7 +82,7 @@ func (r Record) Take(now, until time.Time, resend bool) (Record, Claim) {
 		}
 	case None:
 	}
-	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until}, Go
+	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until, Doubt: r.Doubt || r.Phase == Intent}, Go
 }
 
 // Knows says that what a log tells is nothing new: an end is the last word, and a wait is the answer to the intent of its
@@ -94,15 +98,23 @@ func (r Record) Knows(told Record) bool {
 }
 
 // Wait is the record of a push that is tried again at a time.
-func (r Record) Wait(at time.Time) Record { return Record{Phase: Waiting, Attempt: r.Attempt, At: at} }
+func (r Record) Wait(at time.Time) Record {
+	return Record{Phase: Waiting, Attempt: r.Attempt, At: at, Doubt: r.Doubt}
+}
 
 // Back is the record to write in the place of an intent that nobody was asked under.
 func (r Record) Back(at time.Time) Record {
-	return Record{Phase: Waiting, Attempt: r.Attempt - 1, At: at, Unasked: r.At.UnixMilli()}
+	return Record{Phase: Waiting, Attempt: r.Attempt - 1, At: at, Unasked: r.At.UnixMilli(), Doubt: r.Doubt}
 }
 
-// Finish is the record of a push that has ended.
-func (r Record) Finish(e End) Record { return Record{Phase: Ended, Attempt: r.Attempt, End: &e} }
+// Finish is the record of a push that has ended. The deadline ends one that the provider may have as unknown; an answer ends it
+// as that says, and one that was replaced shows in no place of its own.
+func (r Record) Finish(e End) Record {
+	if r.Doubt && e.Type == event.OutcomeExpired {
+		e.Type, e.Status = event.OutcomeUnknown, event.ResultUnknown
+	}
+	return Record{Phase: Ended, Attempt: r.Attempt, End: &e}
+}
 
 // encode writes the record; nothing for one that was never tried.
 func (r Record) encode() (string, error) {

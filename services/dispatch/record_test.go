@@ -58,7 +58,11 @@ func TestCrashPoints(t *testing.T) {
 					}
 					asked++
 					o.claimed = false
-					switch rapid.SampledFrom([]string{"sent", "retry", "lost"}).Draw(t, "answer") {
+					answers := []string{"sent", "retry", "lost"}
+					if resend {
+						answers = append(answers, "ambiguous")
+					}
+					switch rapid.SampledFrom(answers).Draw(t, "answer") {
 					case "sent":
 						taken++
 						o.answer = &End{Type: event.OutcomeSent, Status: event.ResultSent, At: now}
@@ -67,11 +71,21 @@ func TestCrashPoints(t *testing.T) {
 						if is, ok := swap(o.seen, o.seen.Wait(now.Add(time.Second))); ok {
 							o.seen = is
 						}
+					case "ambiguous": // asked again all the same
+						unanswered++
+						taken += rapid.IntRange(0, 1).Draw(t, "taken")
+						next := o.seen.Wait(now.Add(time.Second))
+						next.Doubt = true
+						if is, ok := swap(o.seen, next); ok {
+							o.seen = is
+						}
 					case "lost":
 						unanswered++
 						taken += rapid.IntRange(0, 1).Draw(t, "taken")
 						*o = owner{}
 					}
+				case o.seen.Phase == Waiting && rapid.IntRange(0, 3).Draw(t, "deadline") == 0:
+					o.seen, _ = swap(o.seen, o.seen.Finish(End{Type: event.OutcomeExpired, Status: event.ResultFailed, At: now}))
 				default:
 					next, claim := o.seen.Take(now, now.Add(life), resend)
 					switch claim {
@@ -96,6 +110,9 @@ func TestCrashPoints(t *testing.T) {
 			if stored.Phase == Ended && stored.End.Type == event.OutcomeSent {
 				require.Positive(t, taken)
 			}
+			if stored.Phase == Ended && stored.End.Type == event.OutcomeExpired {
+				require.Zero(t, taken, "what is said to have failed was taken by nobody")
+			}
 		}
 		// Left alone, a fresh owner brings it to an end.
 		o := Record{}
@@ -119,6 +136,25 @@ func TestCrashPoints(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDoubtStays: from an attempt that may have been taken, over everything that follows but an answer.
+func TestDoubtStays(t *testing.T) {
+	t.Parallel()
+	again, claim := Record{Phase: Intent, Attempt: 1, At: t0}.Take(t0, t0.Add(time.Minute), true)
+	require.Equal(t, Go, claim)
+	require.True(t, again.Doubt)
+	require.True(t, again.Back(t0).Doubt)
+	waits := again.Wait(t0)
+	require.True(t, waits.Doubt)
+	third, _ := waits.Take(t0, t0.Add(time.Minute), true)
+	require.True(t, third.Doubt)
+	expired := End{Type: event.OutcomeExpired, Status: event.ResultFailed, Reason: "deadline"}
+	require.Equal(t, End{Type: event.OutcomeUnknown, Status: event.ResultUnknown, Reason: "deadline"}, *third.Finish(expired).End)
+	rejected := End{Type: event.OutcomeProviderRejected, Status: event.ResultFailed}
+	require.Equal(t, rejected, *third.Finish(rejected).End)
+	first, _ := Record{}.Take(t0, t0.Add(time.Minute), true)
+	require.Equal(t, expired, *first.Wait(t0).Finish(expired).End)
 }
 
 func TestKnows(t *testing.T) {
@@ -158,7 +194,7 @@ func TestRecordsSurviveTheirCodec(t *testing.T) {
 	for _, r := range []Record{
 		{},
 		{Phase: Intent, Attempt: 1, At: t0},
-		{Phase: Waiting, Attempt: 3, At: t0.Add(time.Nanosecond)},
+		{Phase: Waiting, Attempt: 3, At: t0.Add(time.Nanosecond), Doubt: true},
 		Record{Phase: Intent, Attempt: 1, At: t0}.Back(t0.Add(time.Second)),
 		Record{Phase: Intent, Attempt: 2}.Finish(End{Type: event.OutcomeSent, Status: event.ResultSent, ProviderID: "x", At: t0}),
 	} {

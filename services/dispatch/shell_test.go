@@ -145,6 +145,27 @@ func TestALostAnswerIsResentAsTheSamePush(t *testing.T) {
 	require.Equal(t, got[0].Collapse, got[1].Collapse)
 }
 
+// TestTheDeadlineAfterALostAnswerIsNoFailure: the provider took the push, its answer was lost, and then it refused until the
+// deadline. To call that a failure would have timing give the person the next push at once.
+func TestTheDeadlineAfterALostAnswerIsNoFailure(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	rel := r.release(sandbox.APNs, func(rel *event.Release) {
+		rel.Message.OnAmbiguous, rel.Deadline = "resend", time.Now().Add(6*time.Second)
+	})
+	r.b.Add(sandbox.Rule{Gateway: sandbox.APNs, Fault: sandbox.DropAfter, Times: 1})
+	r.b.Add(sandbox.Rule{Gateway: sandbox.APNs, Status: 503, Reason: "ServiceUnavailable"})
+	r.start()
+	r.publish(rel)
+	r.until("the final", func() bool { return len(r.finals()) == 1 && len(r.outcomes()) == 1 })
+	final := r.finals()[rel.Message.MessageID]
+	require.Equal(t, event.ResultUnknown, final.Status)
+	require.Equal(t, "deadline: ServiceUnavailable", final.Reason)
+	require.Greater(t, final.Attempt, 1)
+	require.Equal(t, event.OutcomeUnknown, r.outcomes()[0].Type)
+	require.Equal(t, 1, r.b.Accepted(""))
+}
+
 func TestSeveralDevicesCountOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, pipetest.Embedded)

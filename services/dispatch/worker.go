@@ -139,7 +139,8 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Re
 		next, claim := t.record.Take(now, until, t.push.Message.OnAmbiguous == ambiguousResend)
 		switch {
 		case own:
-			next = Record{Phase: Intent, Attempt: t.record.Attempt, At: until}
+			next = t.record
+			next.At = until
 		case t.unsure.Phase == Intent:
 			next = t.unsure // the same again: the answer tells whether it was stored
 		case claim != Go:
@@ -173,7 +174,7 @@ func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
 	if !sent {
 		// The circuit opened, or is being probed by others, since it was looked at: nothing was asked.
 		span.End()
-		d.retry(ctx, t, rec, now.Add(t.spread(routeWait, now)), "circuit open: "+c.reason())
+		d.retry(ctx, t, rec, Step{RetryAt: now.Add(t.spread(routeWait, now)), Reason: "circuit open: " + c.reason()})
 		return
 	}
 	span.SetAttributes(attribute.String("class", v.Class.String()), attribute.String("reason", v.Reason), attribute.Int("status", v.Status))
@@ -184,19 +185,20 @@ func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
 		d.end(ctx, t, rec, step, v.ProviderID, now)
 		return
 	}
-	d.retry(ctx, t, rec, step.RetryAt, step.Reason)
+	d.retry(ctx, t, rec, step)
 }
 
 // retry writes down that the answer to an attempt asks for another one, and waits for it.
-func (d *Dispatch) retry(ctx context.Context, t *task, rec Record, at time.Time, why string) {
-	if t.push.Expires.Before(at) {
-		at = t.push.Expires // where it ends
+func (d *Dispatch) retry(ctx context.Context, t *task, rec Record, s Step) {
+	if t.push.Expires.Before(s.RetryAt) {
+		s.RetryAt = t.push.Expires // where it ends
 	}
-	next := rec.Wait(at)
+	next := rec.Wait(s.RetryAt)
+	next.Doubt = rec.Doubt || s.Doubt
 	if err := d.note(ctx, t, next); err != nil {
 		d.metrics.stuck.Inc() // should Redis be lost by then, the attempt is in doubt
 	}
-	d.again(ctx, t, rec, next, why)
+	d.again(ctx, t, rec, next, s.Reason)
 }
 
 // again replaces an intent by a wait.

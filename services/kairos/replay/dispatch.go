@@ -27,6 +27,7 @@ type flight struct {
 	push    *push.Push
 	attempt int
 	last    string // reason of the attempt before
+	doubt   bool   // an attempt before may have been taken
 }
 
 // dispatch starts the pushes of a release. One that is said again, because its answer is late, is on its way already.
@@ -62,12 +63,12 @@ func (c *Core) attempt(f *flight) {
 		step = dispatch.After(verdict, f.push, f.attempt, c.now)
 	}
 	if !step.Ended() {
-		f.at, f.last, f.attempt = step.RetryAt, step.Reason, tried+1
+		f.at, f.last, f.attempt, f.doubt = step.RetryAt, step.Reason, tried+1, f.doubt || step.Doubt
 		heap.Push(&c.flights, f)
 		return
 	}
 	f.left--
-	record := dispatch.Record{Attempt: tried}.Finish(dispatch.End{
+	record := dispatch.Record{Attempt: tried, Doubt: f.doubt}.Finish(dispatch.End{
 		Type: step.Type, Status: step.Status, Reason: step.Reason, ProviderID: verdict.ProviderID, Prune: step.Prune, At: c.now,
 	})
 	fact, rows := f.tally.Say(f.release, f.target, record, f.left == 0)
