@@ -93,6 +93,8 @@ func (r Record) Knows(told Record) bool {
 		return true
 	case r.Phase == Waiting && told.Phase == Intent:
 		return r.Attempt == told.Attempt || told.At.UnixMilli() <= r.Unasked
+	case r.Phase == Waiting && told.Phase == Waiting && r.Attempt == told.Attempt:
+		return !told.At.After(r.At) // a wait in the place of an intent given back is later than the one before it
 	}
 	return r == told
 }

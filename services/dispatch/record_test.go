@@ -178,6 +178,7 @@ func TestKnows(t *testing.T) {
 		{at(1, 0).Wait(t0), at(1, 0), true},
 		{at(1, 0).Wait(t0), at(1, 0).Wait(t0.Add(time.Second)), false},
 		{at(1, 0).Wait(t0), at(2, 0), false},
+		{at(2, time.Minute).Back(t0.Add(time.Second)), at(1, 0).Wait(t0), true}, // the wait before the intent that was given back
 		{at(1, 0).Wait(t0), end, false},
 		{at(2, 0).Back(t0), at(2, 0), true},
 		{at(2, time.Minute).Back(t0), at(2, 0), true}, // given back before, too
@@ -186,6 +187,18 @@ func TestKnows(t *testing.T) {
 		{end, end, true},
 	} {
 		require.Equal(t, c.want, c.is.Knows(c.told), "%+v %+v", c.is, c.told)
+	}
+}
+
+// TestAnIntentGivenBackStaysSo: Redis knows that nobody was asked. The journal, which tells of the wait before and then of the
+// intent, does not, and is read in pieces.
+func TestAnIntentGivenBackStaysSo(t *testing.T) {
+	t.Parallel()
+	wait := Record{Phase: Waiting, Attempt: 1, At: t0}
+	intent := Record{Phase: Intent, Attempt: 2, At: t0.Add(20 * time.Second)}
+	is := intent.Back(t0.Add(10 * time.Second))
+	for _, told := range []Record{wait, intent} {
+		require.True(t, is.Knows(told), "%+v", told)
 	}
 }
 
