@@ -10,9 +10,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/kairos-push/kairos/pkg/clock"
 	"github.com/kairos-push/kairos/pkg/event"
 )
 
@@ -20,11 +22,16 @@ import (
 const (
 	maxBody    = 8 << 20 // bytes, also after decompression
 	maxRecords = 500
+	// bodyWithin bounds the wait for a body, which holds its room meanwhile: the largest one at 280 kB/s.
+	bodyWithin = 30 * time.Second
 )
 
 // withBody reads the body of a request into room that is held until it is answered.
 func (s *Ingest) withBody(h func(w http.ResponseWriter, r *http.Request, app App, body []byte) *problem) handler {
 	return func(w http.ResponseWriter, r *http.Request, app App) *problem {
+		// Of the machine's clock, as connections are. A writer without deadlines has no client to wait for.
+		conn := http.NewResponseController(w)
+		_ = conn.SetReadDeadline(clock.Clock{}.Now().Add(bodyWithin))
 		held, p := s.admit(r)
 		if p != nil {
 			return p
@@ -32,8 +39,9 @@ func (s *Ingest) withBody(h func(w http.ResponseWriter, r *http.Request, app App
 		defer s.gate.leave(held)
 		body, p := readBody(w, r)
 		if p != nil {
-			return p
+			return p // and the deadline stays: the server reads on to the body's end before it answers
 		}
+		_ = conn.SetReadDeadline(time.Time{})
 		return h(w, r, app, body)
 	}
 }
@@ -83,7 +91,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 		return nil, tooLarge()
 	}
 	if err != nil {
-		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body could not be read to its end"}
+		return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body could not be read to its end within %s", bodyWithin)}
 	}
 	return data, nil
 }

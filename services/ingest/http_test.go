@@ -1,13 +1,16 @@
 package ingest
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -327,6 +330,77 @@ func TestLoadIsShedWhileKafkaHangs(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
 		require.Equal(t, 10*time.Second, time.Since(begun))
 		require.Zero(t, b.gate.held.Load())
+	})
+}
+
+// pipes is a listener without a network.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	c, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A body of unknown size takes the room of the largest. Clients that begin one and do not go on must not keep it.
+func TestABodyThatDoesNotComeGivesItsRoomBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBundle(t, func(c *Config) { c.MaxPending = maxBody })
+		late := make(chan struct{})
+		publish := b.publish
+		b.publish = func(ctx context.Context, recs []stream.Record) error {
+			select {
+			case <-late:
+				return publish(ctx, recs)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		l := pipes(make(chan net.Conn))
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- service.Serve(ctx, l, b) }()
+		begin := func(first string) (net.Conn, *bufio.Reader) {
+			ours, theirs := net.Pipe()
+			l <- theirs
+			_, err := io.WriteString(ours, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nContent-Type: application/json\r\n"+
+				"Transfer-Encoding: chunked\r\n\r\n"+first)
+			require.NoError(t, err)
+			return ours, bufio.NewReader(ours)
+		}
+		status := func(r *bufio.Reader) int {
+			resp, err := http.ReadResponse(r, nil)
+			require.NoError(t, err)
+			return resp.StatusCode
+		}
+		whole := `{"message_id":"m1","user_id":"u1"}`
+		whole = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(whole), whole)
+
+		begun := time.Now()
+		stalled, answer := begin("1\r\n{\r\n")
+		other, refused := begin("")
+		require.Equal(t, http.StatusTooManyRequests, status(refused))
+		require.Equal(t, http.StatusBadRequest, status(answer))
+		require.Equal(t, bodyWithin, time.Since(begun))
+		require.Zero(t, b.gate.held.Load())
+
+		// The deadline is the body's: one that has come may wait for Kafka beyond it.
+		b.cfg.Timeout = 3 * bodyWithin
+		slow, answer := begin(whole)
+		time.Sleep(2 * bodyWithin)
+		close(late)
+		require.Equal(t, http.StatusAccepted, status(answer))
+		for _, c := range []net.Conn{stalled, other, slow} {
+			require.NoError(t, c.Close())
+		}
+		stop()
+		require.NoError(t, <-ended)
 	})
 }
 
