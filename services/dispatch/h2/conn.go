@@ -3,6 +3,7 @@ package h2
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,7 @@ type conn struct {
 	initWindow int64
 	tableSize  uint32 // of the header compression, as the server allows
 	err        error
+	away       error // of a server that takes nothing new
 
 	// Owned by the reader.
 	current    *stream
@@ -151,8 +153,7 @@ func (cn *conn) handshake() error {
 // send queues a request on its reserved place.
 func (cn *conn) send(s *stream) {
 	cn.mu.Lock()
-	if cn.err != nil {
-		err := cn.err
+	if err := cmp.Or(cn.err, cn.away); err != nil {
 		s.tell(&Error{Err: err})
 		cn.mu.Unlock()
 		cn.c.release(cn)

@@ -196,6 +196,7 @@ func (cn *conn) goAway(f *http2.GoAwayFrame) {
 	reason := fmt.Errorf("server goes away: %s %.200q", f.ErrCode, f.DebugData())
 	released := 0
 	cn.mu.Lock()
+	cn.away = reason // a place may have been given to somebody who has not sent yet
 	for _, s := range cn.streams {
 		if s.id > f.LastStreamID && !s.ended {
 			s.ended, s.written = true, true
