@@ -65,6 +65,41 @@ func TestRetryOfAnEnrichedRecord(t *testing.T) {
 	s.until(t, topic.Facts, "the fact came in again as it was", func(r *stream.Record) bool { return r.Offset == 3 && r.Header("mine") == "kept" })
 }
 
+// Dead letters stay for longer than timing remembers a message. Who retries all of them twice must not send the old ones twice.
+func TestRetryLeavesOutWhatNobodyRemembers(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	window := time.Duration(policy.Default().DedupeWindow)
+	for id, age := range map[string]time.Duration{"old": window + time.Hour, "young": window - time.Hour} {
+		r := stream.DeadLetter(&stream.Record{
+			Topic: topic.InMessages.Name, Key: []byte("demo|ada"), Value: []byte(id), Time: time.Now().Add(-age),
+		}, "ingest", "user_id: is required")
+		require.NoError(t, s.Publish(t.Context(), []stream.Record{r}))
+	}
+	back := func(what string) {
+		s.until(t, topic.InMessages, what, func(r *stream.Record) bool { return string(r.Value) == what })
+	}
+	var at string
+	s.until(t, topic.InMessages.DLQ(), "old", func(r *stream.Record) bool {
+		if string(r.Value) != "old" {
+			return false
+		}
+		at = fmt.Sprintf("%d/%d", r.Partition, r.Offset)
+		return true
+	})
+
+	out := s.run(t, 0, "dlq", "retry", "in.messages", "--all")
+	require.Contains(t, out, "put back 1 records")
+	require.Contains(t, out, "left out 1 records older than 168h0m0s")
+	back("young")
+	out = s.run(t, 1, "dlq", "retry", "in.messages", at)
+	require.Contains(t, out, "put back 0 records")
+	require.Contains(t, out, at+" cannot be put back: it is of ")
+	out = s.run(t, 0, "dlq", "retry", "in.messages", at, "--max-age", (window + 2*time.Hour).String())
+	require.Contains(t, out, "put back 1 records")
+	back("old")
+}
+
 func accepted(message string) func(*stream.Record) bool {
 	return func(r *stream.Record) bool {
 		var o event.Outcome

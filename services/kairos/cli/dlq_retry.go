@@ -16,13 +16,15 @@ import (
 
 // DLQRetry is "kairos dlq retry".
 type DLQRetry struct {
-	Topic string   `arg:"" help:"Topic, without prefix: in.messages.v1."`
-	At    []string `arg:"" optional:"" help:"Which records: PARTITION/OFFSET as show prints it."`
-	All   bool     `help:"All records of the topic."`
-	Kafka `embed:""`
+	Topic  string        `arg:"" help:"Topic, without prefix: in.messages.v1."`
+	At     []string      `arg:"" optional:"" help:"Which records: PARTITION/OFFSET as show prints it."`
+	All    bool          `help:"All records of the topic, up to --max-age."`
+	MaxAge time.Duration `help:"Older records stay: at most the dedupe_window of the policy, after which a message that was put back before is sent once more." default:"168h"`
+	Kafka  `embed:""`
 }
 
-// Run republishes. The original bytes keep their ids, so a record that was applied in the meantime changes nothing.
+// Run republishes. The original bytes keep their ids, so a record that was applied in the meantime changes nothing: timing
+// remembers a message for the dedupe window from its end, which came after the record.
 func (d *DLQRetry) Run(ctx context.Context, o *IO) error {
 	if d.All == (len(d.At) > 0) {
 		return errors.New("say which records: PARTITION/OFFSET as `kairos dlq show` prints it, or --all")
@@ -32,7 +34,8 @@ func (d *DLQRetry) Run(ctx context.Context, o *IO) error {
 		wanted[at] = true
 	}
 	return d.within(ctx, o, 10*time.Minute, func(ctx context.Context, c *stream.Client) error {
-		n := 0
+		oldest := o.Clock.Now().Add(-d.MaxAge)
+		n, tooOld := 0, 0
 		var batch []stream.Record
 		flush := func() error {
 			err := c.Publish(ctx, batch)
@@ -48,6 +51,12 @@ func (d *DLQRetry) Run(ctx context.Context, o *IO) error {
 				return nil
 			}
 			delete(wanted, position(r))
+			if r.Time.Before(oldest) {
+				if tooOld++; !d.All {
+					stay = append(stay, fmt.Errorf("%s %w: it is of %s, and so older than --max-age", position(r), errStays, r.Time.UTC().Format("2006-01-02 15:04:05")))
+				}
+				return nil
+			}
 			again, err := revive(ctx, c, r)
 			if errors.Is(err, errStays) {
 				stay = append(stay, fmt.Errorf("%s %w", position(r), err))
@@ -65,6 +74,10 @@ func (d *DLQRetry) Run(ctx context.Context, o *IO) error {
 			return err
 		}
 		o.Printf("%s %d records; they stay in the dead letter topic until its retention ends\n", Good.Render("put back"), n)
+		if tooOld > 0 {
+			o.Printf("%s %d records older than %s: who put them back before would send them once more (if nobody did: --max-age)\n",
+				Warn.Render("left out"), tooOld, d.MaxAge)
+		}
 		if len(wanted) > 0 {
 			stay = append(stay, fmt.Errorf("not there: %s", strings.Join(slices.Sorted(maps.Keys(wanted)), ", ")))
 		}
