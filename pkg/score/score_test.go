@@ -212,8 +212,9 @@ func TestSnapshotsTravel(t *testing.T) {
 	m.Hashed[Slot("category", "news")] = 0.75
 	blob, err := m.Encode(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), []byte("its own"))
 	require.NoError(t, err)
-	back, learner, err := ParseSnapshot(blob)
+	back, learner, unknown, err := ParseSnapshot(blob)
 	require.NoError(t, err)
+	require.Empty(t, unknown)
 	require.NoError(t, m.Check())
 	require.Equal(t, "its own", string(learner))
 	require.Equal(t, m, back)
@@ -252,6 +253,18 @@ func TestModelsThatCannotBeBelieved(t *testing.T) {
 		_, err := Parse([]byte(text))
 		require.ErrorContains(t, err, want, text)
 	}
+}
+
+// A model of another set of features is none to decide by, but one to learn on from.
+func TestFeaturesOfAnotherVersionAreLeftOutToLearnFrom(t *testing.T) {
+	t.Parallel()
+	record := []byte(`{"version":"1","seen":{"bias":-1,"horoscope":99,"away":1},"open":{"horoscope":1,"bias":2}}`)
+	m, _, unknown, err := ParseSnapshot(record)
+	require.NoError(t, err)
+	require.Equal(t, []string{"seen.away", "seen.horoscope", "open.horoscope"}, unknown)
+	require.Equal(t, &Model{Version: "1", Seen: Weights{Bias: -1}, Open: Weights{Bias: 2}}, m)
+	_, err = Parse(record)
+	require.EqualError(t, err, "model: seen.away: unknown feature")
 }
 
 func TestCheckRefusesWhatParseWould(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -44,30 +46,35 @@ func (m *Model) Encode(createdAt time.Time, learner []byte) ([]byte, error) {
 	return event.Encode(s)
 }
 
-// Parse reads a snapshot. It refuses an unknown feature, and a weight that is not finite or beyond ±20: the caller then keeps the
-// model it has.
+// Parse reads a snapshot to decide by. It refuses an unknown feature, and a weight that is not finite or beyond ±20: the
+// caller then keeps the model it has. A model with a feature that this program does not know is half a model: the other
+// weights were learned beside those that would be missing, the bias among them, so that what is left promises chances that it
+// does not have; and nobody judges it before it decides. learn does: see ParseSnapshot.
 func Parse(data []byte) (*Model, error) {
-	m, _, err := ParseSnapshot(data)
+	m, _, unknown, err := ParseSnapshot(data)
+	if err == nil && len(unknown) > 0 {
+		return nil, fmt.Errorf("model: %s: unknown feature", unknown[0])
+	}
 	return m, err
 }
 
-// ParseSnapshot is Parse, with what the learner put there.
-func ParseSnapshot(data []byte) (*Model, []byte, error) {
+// ParseSnapshot reads a snapshot to learn on from, with what the learner put there. Unknown features are left out and
+// listed, as seen.name or open.name: what is left is only where learning begins, and what comes of it is judged first.
+func ParseSnapshot(data []byte) (m *Model, learner []byte, unknown []string, err error) {
 	var s snapshot
 	if err := event.Decode(data, &s); err != nil {
-		return nil, nil, fmt.Errorf("model: %w", err)
+		return nil, nil, nil, fmt.Errorf("model: %w", err)
 	}
-	m := &Model{Version: s.Version}
+	m = &Model{Version: s.Version}
 	if s.Version == "" {
-		return nil, nil, errors.New("model: version: is required")
+		return nil, nil, nil, errors.New("model: version: is required")
 	}
-	if err := errors.Join(
-		m.Seen.set("seen", s.Seen), m.Open.set("open", s.Open),
-		m.unpack(s.Hashed),
-	); err != nil {
-		return nil, nil, err
+	seen, badSeen := m.Seen.set("seen", s.Seen)
+	open, badOpen := m.Open.set("open", s.Open)
+	if err := errors.Join(badSeen, badOpen, m.unpack(s.Hashed)); err != nil {
+		return nil, nil, nil, err
 	}
-	return m, s.Learner, nil
+	return m, s.Learner, append(seen, open...), nil
 }
 
 // Check says why the model cannot be believed: the rules of Parse, before it is written.
@@ -108,18 +115,20 @@ func (w *Weights) byName() map[string]float64 {
 	return out
 }
 
-func (w *Weights) set(field string, from map[string]float64) error {
-	for name, v := range from {
+// set takes in the weights of known features, and lists the others.
+func (w *Weights) set(field string, from map[string]float64) (unknown []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(from)) {
 		f, ok := Named(name)
 		if !ok {
-			return fmt.Errorf("model: %s: unknown feature %q", field, name)
+			unknown = append(unknown, field+"."+name)
+			continue
 		}
-		if !trusted(v) {
-			return distrust(field+"."+name, v)
+		if !trusted(from[name]) {
+			return nil, distrust(field+"."+name, from[name])
 		}
-		w[f] = v
+		w[f] = from[name]
 	}
-	return nil
+	return unknown, nil
 }
 
 func (m *Model) unpack(packed []byte) error {

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"testing"
@@ -259,7 +260,7 @@ func TestModelsHoldNoIdentifiers(t *testing.T) {
 		l.apply(r)
 	}
 	for _, s := range round(t, l, monday.AddDate(0, 0, 2)) {
-		_, blob, err := score.ParseSnapshot(s.Value)
+		_, blob, _, err := score.ParseSnapshot(s.Value)
 		require.NoError(t, err)
 		require.NotEmpty(t, blob)
 		for _, name := range []string{"u000", "u003", "cnews", "chat", "message-1", "\"d\""} {
@@ -297,4 +298,62 @@ func TestAnswersCountTheHourOfTheCohort(t *testing.T) {
 		e := l.apps["demo"].held[taskOpen][0]
 		require.InDelta(t, (seen+(1-seen)*score.FoundLater)*open, chance(m, e), 1e-9, name)
 	}
+}
+
+// older is a record of the models topic as a program wrote it that knew one feature by another name.
+func older(t *testing.T, record []byte) []byte {
+	t.Helper()
+	m, blob, _, err := score.ParseSnapshot(record)
+	require.NoError(t, err)
+	var s saved
+	require.NoError(t, decoder.Unmarshal(blob, &s))
+	for name, kind := range map[string]*map[string]coord{"call_ended": &s.Seen, "in_pocket": &s.Open} {
+		if *kind == nil {
+			*kind = map[string]coord{}
+		}
+		(*kind)[name] = coord{Z: 1, N: 2}
+	}
+	blob, err = encoder.Marshal(s)
+	require.NoError(t, err)
+	record, err = m.Encode(time.UnixMilli(s.Through).UTC(), blob)
+	require.NoError(t, err)
+	require.Contains(t, string(record), `"call_ended_0s":0.2`)
+	return bytes.ReplaceAll(record, []byte(`"call_ended_0s":0.2`), []byte(`"call_ended":0.2`))
+}
+
+// After an upgrade learning goes on from the snapshots of before, whatever features they are of; what could not be taken over
+// is said, and the next record is whole again.
+func TestLearningGoesOnFromOtherFeatures(t *testing.T) {
+	t.Parallel()
+	l := NewLearner(DefaultLimits())
+	for _, r := range crowd("demo", 8, 2, 9) {
+		l.apply(r)
+	}
+	records := map[string][]byte{}
+	for _, s := range round(t, l, monday.AddDate(0, 0, 2)) {
+		records[s.App] = older(t, s.Value)
+	}
+	byHand, err := score.Default().Encode(monday, nil)
+	require.NoError(t, err)
+	records["hand"] = bytes.ReplaceAll(byHand, []byte(`"dnd"`), []byte(`"leave_me_alone"`))
+
+	back, _, err := Load(DefaultLimits(), records)
+	require.NoError(t, err)
+	require.Equal(t, monday.AddDate(0, 0, 2), back.Through())
+	before := []string{"open.call_ended", "open.in_pocket", "seen.call_ended"}
+	require.Equal(t, map[string][]string{"": before, "demo": before, "hand": {"seen.leave_me_alone"}}, back.LeftOut)
+	require.InDelta(t, l.Model("demo").Seen[score.Away0], back.Model("demo").Seen[score.Away0], 1e-9, "the rest is found again")
+	for i, s := range round(t, back, monday.AddDate(0, 0, 3)) {
+		m, err := score.Parse(s.Value)
+		require.NoError(t, err)
+		if i == 0 { // demo
+			require.InDelta(t, 0.2, m.Seen[score.CallEnded0], 1e-9)
+		}
+	}
+	again, _, err := Load(DefaultLimits(), records)
+	require.NoError(t, err)
+	again.apps["demo"].weights.Seen[score.Bias].Z = math.NaN()
+	refused := round(t, again, monday.AddDate(0, 0, 3))[0]
+	require.Equal(t, refusedWeights, refused.Refused)
+	require.NotEqual(t, l.Model("demo").Version, refused.Version, "what is left of a model is another model")
 }

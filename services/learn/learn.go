@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -92,6 +94,11 @@ func (l *Learn) lead(ctx context.Context) error {
 	learner, next, err := Load(l.cfg.Limits, records)
 	if err != nil {
 		return err
+	}
+	for _, app := range slices.Sorted(maps.Keys(learner.LeftOut)) {
+		features := learner.LeftOut[app]
+		l.metrics.leftOut.WithLabelValues(app).Add(float64(len(features)))
+		l.deps.Log.Warn().Str("app_id", app).Strs("features", features).Msg("model_features_left_out")
 	}
 	if next == nil {
 		next = Offsets{}

@@ -3,6 +3,7 @@ package learn
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -177,5 +178,29 @@ func TestRowsThatCannotBeReadAreKept(t *testing.T) {
 		require.Equal(t, int64(1), kept)
 		require.Equal(t, 2, testutil.CollectAndCount(reg, "kairos_learn_bad_rows_total"))
 		require.NotEmpty(t, b.of("demo"), "the others are learned from")
+	})
+}
+
+// What an older learn wrote does not stop this one: it says what it left out, and replaces the record.
+func TestAnUpgradeGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		l := NewLearner(DefaultLimits())
+		first := round(t, l, monday)
+		require.NoError(t, b.kafka.Publish(t.Context(), []stream.Record{{Topic: topic.Models.Name, Key: []byte{}, Value: older(t, first[0].Value)}}))
+		_, reg := b.start()
+		b.until(monday.Add(3 * time.Hour))
+		all := b.of("")
+		require.Greater(t, len(all), 1)
+		_, err := score.Parse(all[0].Value)
+		require.Error(t, err)
+		_, err = score.Parse(all[len(all)-1].Value)
+		require.NoError(t, err)
+		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP kairos_learn_features_left_out_total Features of snapshots gone on from that this program does not know.
+# TYPE kairos_learn_features_left_out_total counter
+kairos_learn_features_left_out_total{app_id=""} 3
+`), "kairos_learn_features_left_out_total"))
 	})
 }

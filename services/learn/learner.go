@@ -23,6 +23,8 @@ type Learner struct {
 	judges  func(hash uint64) bool // whose examples are held back: those of a person in ten
 	now     time.Time
 	Counts  Counts
+	// LeftOut are the features, by app, that Load found in a record and the score does not know.
+	LeftOut map[string][]string
 }
 
 // Limits bound the memory of a Learner.
@@ -46,7 +48,8 @@ type Counts struct {
 func NewLearner(limits Limits) *Learner {
 	return &Learner{
 		limits: limits, global: newTrainer("", score.Default()), apps: map[string]*trainer{}, people: map[string]*person{},
-		judges: func(hash uint64) bool { return hash>>32%10 == 0 },
+		LeftOut: map[string][]string{},
+		judges:  func(hash uint64) bool { return hash>>32%10 == 0 },
 	}
 }
 

@@ -16,6 +16,7 @@ type metrics struct {
 	examples *prometheus.CounterVec // task
 	dropped  *prometheus.CounterVec // reason
 	refused  *prometheus.CounterVec // app, reason
+	leftOut  *prometheus.CounterVec // app
 	loss     *prometheus.GaugeVec   // app, task, model
 	held     *prometheus.GaugeVec   // app, task
 	behind   prometheus.Gauge
@@ -37,6 +38,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		examples: counter("examples_total", "Labelled examples.", "task"),
 		dropped:  counter("dropped_total", "Rows dropped as duplicates, or because they came too late.", "reason"),
 		refused:  counter("models_refused_total", "Models that were not published: the one before stays.", "app_id", "reason"),
+		leftOut:  counter("features_left_out_total", "Features of snapshots gone on from that this program does not know.", "app_id"),
 		loss: prometheus.NewGaugeVec(gauge("held_back_loss",
 			"Mean log-loss on the examples held back in the last day, of the model before and of the candidate."), []string{"app_id", "task", "model"}),
 		held:    prometheus.NewGaugeVec(gauge("held_back_examples", "Examples held back in the last day."), []string{"app_id", "task"}),
@@ -57,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.rows, m.bad, m.lost, m.examples, m.dropped, m.refused, m.loss, m.held, m.behind, m.people, m.leading,
+		m.rows, m.bad, m.lost, m.examples, m.dropped, m.refused, m.leftOut, m.loss, m.held, m.behind, m.people, m.leading,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

@@ -28,7 +28,7 @@ type Snapshot struct {
 }
 
 // saved is what a trainer goes on from. Weights go by the names of their features, so that those of another version of the
-// score are found again or left out.
+// score are found again or left out (Learner.LeftOut).
 type saved struct {
 	Through int64            `cbor:"1,keyasint"` // Unix milliseconds
 	Seen    map[string]coord `cbor:"2,keyasint,omitempty"`
@@ -129,7 +129,8 @@ func byName(w *[score.NumFeatures]coord) map[string]coord {
 }
 
 // Load goes on from the newest records of the models topic, by key. It also takes a model that was put there by hand: that
-// is then the good one, to learn from there.
+// is then the good one, to learn from there. Features that the score does not know, of a record before or after this
+// program, are left out and listed in LeftOut.
 func Load(limits Limits, records map[string][]byte) (*Learner, Offsets, error) {
 	l := NewLearner(limits)
 	var offsets Offsets
@@ -139,9 +140,12 @@ func Load(limits Limits, records map[string][]byte) (*Learner, Offsets, error) {
 			t = newTrainer(app, l.global.good)
 			l.apps[app] = t
 		}
-		s, err := t.load(records[app])
+		s, unknown, err := t.load(records[app])
 		if err != nil {
 			return nil, nil, fmt.Errorf("learn: models topic, key %q: %w", app, err)
+		}
+		if len(unknown) > 0 {
+			l.LeftOut[app] = unknown
 		}
 		if app == "" {
 			l.through, l.level, offsets = t.Through, s.Level, s.Offsets
@@ -150,38 +154,45 @@ func Load(limits Limits, records map[string][]byte) (*Learner, Offsets, error) {
 	return l, offsets, nil
 }
 
-func (t *trainer) load(record []byte) (saved, error) {
-	var s saved
-	m, blob, err := score.ParseSnapshot(record)
+func (t *trainer) load(record []byte) (s saved, unknown []string, err error) {
+	m, blob, unknown, err := score.ParseSnapshot(record)
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
-	t.good = m
+	if t.good = m; len(unknown) > 0 {
+		m.Version = "" // it is another model now
+	}
 	if len(blob) == 0 {
 		t.restore()
-		return s, nil
+		return s, unknown, nil
 	}
 	if err := decoder.Unmarshal(blob, &s); err != nil {
-		return s, fmt.Errorf("learner: %w", err)
+		return s, nil, fmt.Errorf("learner: %w", err)
 	}
 	if err := s.check(); err != nil {
-		return s, fmt.Errorf("learner: %w", err)
+		return s, nil, fmt.Errorf("learner: %w", err)
 	}
 	t.Through = time.UnixMilli(s.Through).UTC()
 	maps.Copy(t.visits, s.Visits)
-	for name, c := range s.Seen {
-		if f, ok := score.Named(name); ok {
-			t.weights.Seen[f] = c
-		}
-	}
-	for name, c := range s.Open {
-		if f, ok := score.Named(name); ok {
-			t.weights.Open[f] = c
-		}
-	}
+	unknown = append(unknown, take(&t.weights.Seen, "seen", s.Seen)...)
+	unknown = append(unknown, take(&t.weights.Open, "open", s.Open)...)
+	slices.Sort(unknown)
+	unknown = slices.Compact(unknown)
 	maps.Copy(t.weights.Hashed, s.Hashed)
 	t.believed = t.weights.clone()
-	return s, nil
+	return s, unknown, nil
+}
+
+// take finds the weights of known features again, and lists the others.
+func take(w *[score.NumFeatures]coord, field string, from map[string]coord) (unknown []string) {
+	for name, c := range from {
+		if f, ok := score.Named(name); ok {
+			w[f] = c
+		} else {
+			unknown = append(unknown, field+"."+name)
+		}
+	}
+	return unknown
 }
 
 func (s *saved) check() error {
