@@ -106,9 +106,9 @@ func (b Begins) Of(partition int, offset int64, at time.Time) time.Time {
 	return begin
 }
 
-// underWay is how long a push may be with dispatch: its rows tell when it was released after how long, not when it was
-// accepted.
-const underWay = time.Hour
+// underWay is how long a push may be with dispatch, which tries until the deadline: a day, if the message and the policy say
+// no other. Its rows tell when it was released after how long, not when it was accepted.
+const underWay = 24 * time.Hour
 
 // Add enters one row of the outcomes topic. begins is that of its partition.
 func (b *Book) Add(o *event.Outcome, begins time.Time) {

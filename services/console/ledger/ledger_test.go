@@ -127,6 +127,7 @@ func TestALogWhoseStartIsGone(t *testing.T) {
 	for _, o := range []*event.Outcome{
 		late("long", event.OutcomeReleased, 48*time.Hour, 50*time.Hour),
 		late("long", event.OutcomeSent, 49*time.Hour, 50*time.Hour), // dispatch was away for an hour
+		late("tried", event.OutcomeFailed, 6*time.Hour, time.Second),
 		late("between", event.OutcomeSent, time.Minute, time.Second),
 		late("revised", event.OutcomeHeld, 48*time.Hour, 50*time.Hour),
 		late("lost", event.OutcomeSent, 48*time.Hour, 2*time.Hour),
@@ -136,7 +137,7 @@ func TestALogWhoseStartIsGone(t *testing.T) {
 	}
 	b.Add(late("whole", event.OutcomeSent, time.Minute, time.Second), begins.Of(0, 0, start))
 	got := ledger.Total(b.Rows())
-	require.Equal(t, ledger.Row{Accepted: 1, Held: 1, BeforeLog: 3, Orphans: 2, Ended: map[string]int{}, After: map[string]int{}}, got)
+	require.Equal(t, ledger.Row{Accepted: 1, Held: 1, BeforeLog: 4, Orphans: 2, Ended: map[string]int{}, After: map[string]int{}}, got)
 	require.False(t, got.Balanced())
 }
 
