@@ -61,8 +61,8 @@ func (t *tokens) refresh(now time.Time) {
 	t.running, t.tried = running, now
 	go func() {
 		tok, err := t.fetch()
-		if err == nil && tok.AccessToken == "" {
-			err = errors.New("the token endpoint gave no token")
+		if err == nil && (tok.AccessToken == "" || !now.Before(tok.Expiry)) { // else it would be asked again at once
+			err = errors.New("the token endpoint gave no token that is valid for a time")
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
