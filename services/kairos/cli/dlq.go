@@ -96,30 +96,40 @@ type DLQShow struct {
 // Run shows.
 func (s *DLQShow) Run(ctx context.Context, o *IO) error {
 	return s.within(ctx, o, 5*time.Minute, func(ctx context.Context, c *stream.Client) error {
-		var recs []stream.Record
+		var letters []letter
 		err := readAll(ctx, c, deadLetters(s.Topic), func(r *stream.Record) error {
-			recs = append(recs, *r)
-			if len(recs) > 2*s.Last+1000 { // the newest of each partition are enough
-				recs = newest(recs, s.Last)
+			letters = append(letters, letterOf(r))
+			if len(letters) > 2*s.Last+1000 { // the newest of each partition are enough
+				letters = newest(letters, s.Last)
 			}
 			return nil
 		})
-		for _, r := range newest(recs, s.Last) {
-			o.Printf("%s  %s  by %s, from %s/%s/%s, key %s\n", Bold.Render(position(&r)), r.Time.UTC().Format("2006-01-02 15:04:05"),
-				r.Header(topic.DeadStage), r.Header(topic.DeadTopic), r.Header(topic.DeadPartition), r.Header(topic.DeadOffset), compact(r.Key))
-			o.Printf("  %s\n", Warn.Render(strings.ReplaceAll(r.Header(topic.DeadReason), "\n", "\n  ")))
-			o.Printf("  %s\n\n", clip(compact(r.Value), 2000))
+		for _, l := range newest(letters, s.Last) {
+			o.Printf("%s", l.text)
 		}
-		if err == nil && len(recs) > 0 {
+		if err == nil && len(letters) > 0 {
 			o.Printf("%s\n", Soft.Render("kairos dlq retry "+s.Topic+" PARTITION/OFFSET…   or --all"))
 		}
 		return err
 	})
 }
 
-func newest(recs []stream.Record, n int) []stream.Record {
-	slices.SortStableFunc(recs, func(a, b stream.Record) int { return a.Time.Compare(b.Time) })
-	return recs[max(0, len(recs)-n):]
+// letter is what is shown of a record: the record itself may have a megabyte, of which 2,000 characters are.
+type letter struct {
+	at   time.Time
+	text string
+}
+
+func letterOf(r *stream.Record) letter {
+	return letter{r.Time, fmt.Sprintf("%s  %s  by %s, from %s/%s/%s, key %s\n  %s\n  %s\n\n",
+		Bold.Render(position(r)), r.Time.UTC().Format("2006-01-02 15:04:05"),
+		r.Header(topic.DeadStage), r.Header(topic.DeadTopic), r.Header(topic.DeadPartition), r.Header(topic.DeadOffset), compact(r.Key),
+		Warn.Render(strings.ReplaceAll(r.Header(topic.DeadReason), "\n", "\n  ")), clip(compact(r.Value), 2000))}
+}
+
+func newest(letters []letter, n int) []letter {
+	slices.SortStableFunc(letters, func(a, b letter) int { return a.at.Compare(b.at) })
+	return letters[max(0, len(letters)-n):]
 }
 
 // deadLetters accepts a topic's name with or without version and suffix.
