@@ -15,11 +15,19 @@ const source = "/kairos/dispatch"
 // Tally is how the devices of one release have fared so far. The zero value is for one that nothing is known of yet.
 type Tally struct {
 	sent  bool
-	worst *End
+	worst *fate
+	at    time.Time // of the latest end
+}
+
+// fate of a push that did not reach its device.
+type fate struct {
+	to  event.Target
+	rec Record
 }
 
 // Say is what the end of one push says: a result for the user's own log, and rows for analysts. With last, the release
-// is over: the result is final, and if no device was reached the row that ends the message is there too.
+// is over: the result is final, and if no device was reached the row that ends the message is there too. That row is of the
+// device that fared worst, whichever ended last, so that it is the same when the ends are said again in another order.
 func (t *Tally) Say(r *event.Release, to event.Target, rec Record, last bool) (*event.Fact, []*event.Outcome) {
 	end := rec.End
 	res := &event.Result{
@@ -35,21 +43,31 @@ func (t *Tally) Say(r *event.Release, to event.Target, rec Record, last bool) (*
 	if end.Type == event.OutcomeSent || end.Type == event.OutcomeProviderRejected {
 		rows = append(rows, row(r, to, rec, end.Type, end.Reason))
 	}
-	t.note(end)
+	t.note(to, rec)
 	if last && !t.sent {
-		typ, reason := t.verdict()
-		rows = append(rows, row(r, to, rec, typ, reason))
+		typ, worst := t.verdict(), t.worst.rec
+		over := *worst.End
+		over.At, worst.End = t.at, &over
+		rows = append(rows, row(r, t.worst.to, worst, typ, over.Reason))
 	}
 	return &event.Fact{AppID: r.AppID, UserID: r.UserID, Kind: event.KindResult, ReceivedAt: end.At, Result: res}, rows
 }
 
-func (t *Tally) note(e *End) {
-	switch {
-	case e.Type == event.OutcomeSent:
-		t.sent = true
-	case t.worst == nil, rank(e.Type) > rank(t.worst.Type):
-		t.worst = e
+func (t *Tally) note(to event.Target, rec Record) {
+	if rec.End.At.After(t.at) {
+		t.at = rec.End.At
 	}
+	switch {
+	case rec.End.Type == event.OutcomeSent:
+		t.sent = true
+	case t.worst == nil || worse(to, rec, t.worst):
+		t.worst = &fate{to, rec}
+	}
+}
+
+func worse(to event.Target, rec Record, than *fate) bool {
+	a, b := rank(rec.End.Type), rank(than.rec.End.Type)
+	return a > b || a == b && to.DeviceID < than.to.DeviceID
 }
 
 // rank orders the ways in which a release that reached nobody may have ended: what may have reached somebody first.
@@ -65,11 +83,11 @@ func rank(typ string) int {
 }
 
 // verdict on a release that no device was reached by.
-func (t *Tally) verdict() (typ, reason string) {
-	if rank(t.worst.Type) > 0 {
-		return t.worst.Type, t.worst.Reason
+func (t *Tally) verdict() string {
+	if typ := t.worst.rec.End.Type; rank(typ) > 0 {
+		return typ
 	}
-	return event.OutcomeFailed, t.worst.Reason
+	return event.OutcomeFailed
 }
 
 // row is an outcome of the release on a device.
