@@ -168,7 +168,7 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	case event.OutcomeDismissed:
 		e.noticed = true
 	case event.OutcomeIgnored:
-		if !comparable(o) {
+		if !couldBeHeldOut(o) {
 			break
 		}
 		if e.visited, e.category = o.Reason == event.OutcomeVisited, categoryOf(o); e.visited { // it names what came before

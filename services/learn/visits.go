@@ -21,8 +21,8 @@ type visits struct {
 // maxCategories are kept of an app; those with the fewest pushes give way.
 const maxCategories = 256
 
-// comparable says whether a push could have been held out as a control.
-func comparable(o *event.Outcome) bool {
+// couldBeHeldOut says whether a push could have been held out as a control.
+func couldBeHeldOut(o *event.Outcome) bool {
 	return o.Priority == event.Promotional && event.FollowsPolicy(o.Arm)
 }
 
