@@ -19,7 +19,11 @@ const (
 
 func world(t *testing.T, traits population.Traits) []*population.Person {
 	t.Helper()
-	all := make([]*population.Person, people)
+	return crowd(traits, people)
+}
+
+func crowd(traits population.Traits, n int) []*population.Person {
+	all := make([]*population.Person, n)
 	for i := range all {
 		all[i] = population.NewPerson(&population.Default, 1, i, traits, length)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/services/kairos/simulate/population"
 )
 
@@ -25,7 +26,7 @@ func TestStates(t *testing.T) {
 		}
 		return n
 	}
-	for i, person := range world(t, population.Traits{States: true}) {
+	for i, person := range crowd(population.Traits{States: true}, raced.Size(people, 100)) {
 		if i < 40 {
 			plain := population.NewPerson(p, 1, i, population.Traits{}, length)
 			left := slices.DeleteFunc(slices.Clone(plain.Sessions), func(s population.Session) bool {
@@ -85,7 +86,7 @@ func TestStatesBearOnAPush(t *testing.T) {
 	t.Parallel()
 	p := &population.Default
 	var n, seenAfter, seenLater, openedAfter, openedLater float64
-	for _, person := range world(t, population.Traits{States: true}) {
+	for _, person := range crowd(population.Traits{States: true}, raced.Size(people, 100)) {
 		send := func(at time.Duration) (seen, opened float64) {
 			fate := person.React(p, population.Push{Index: int(at / time.Second), At: at}, &population.Mood{})
 			if fate.NoticedAt > 0 {
