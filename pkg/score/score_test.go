@@ -264,7 +264,7 @@ func TestFeaturesOfAnotherVersionAreLeftOutToLearnFrom(t *testing.T) {
 	require.Equal(t, []string{"seen.away", "seen.horoscope", "open.horoscope"}, unknown)
 	require.Equal(t, &Model{Version: "1", Seen: Weights{Bias: -1}, Open: Weights{Bias: 2}}, m)
 	_, err = Parse(record)
-	require.EqualError(t, err, "model: seen.away: unknown feature")
+	require.EqualError(t, err, `model: seen: unknown feature "away"`)
 }
 
 func TestCheckRefusesWhatParseWould(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -53,7 +54,8 @@ func (m *Model) Encode(createdAt time.Time, learner []byte) ([]byte, error) {
 func Parse(data []byte) (*Model, error) {
 	m, _, unknown, err := ParseSnapshot(data)
 	if err == nil && len(unknown) > 0 {
-		return nil, fmt.Errorf("model: %s: unknown feature", unknown[0])
+		field, name, _ := strings.Cut(unknown[0], ".")
+		return nil, fmt.Errorf("model: %s: unknown feature %q", field, name)
 	}
 	return m, err
 }
