@@ -25,7 +25,7 @@ const (
 	reasonExplore        = "exploration"
 	reasonInApp          = "in_app_hint"
 	reasonWindow         = "attribution_window"
-	reasonVisited        = "visited"
+	reasonVisited        = event.OutcomeVisited
 	reasonEventPrefix    = "event:"
 	reasonPrecondition   = "precondition"
 	reasonBeforeItCloses = "before_gate_closes"

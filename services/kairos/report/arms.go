@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/services/kairos/report/stats"
 	"github.com/kairos-push/kairos/services/timing/policy"
 )
@@ -70,7 +71,7 @@ func (l *Log) Arms(seed uint64) []Arm {
 			if arm != immediate && arm != control {
 				overImmediate = gain(cells, arm, immediate, func(c cell) float64 { return c.opens })
 			}
-			if policy.Follows(name) {
+			if event.FollowsPolicy(name) {
 				overControl = gain(cells, arm, control, func(c cell) float64 { return c.came })
 			}
 			v = append(v, stats.Sum(drawn, t.opens)/messages, stats.Sum(drawn, t.reach)/messages, stats.Sum(drawn, t.came)/messages,

@@ -4,24 +4,17 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"strconv"
-	"strings"
 
 	"github.com/kairos-push/kairos/pkg/event"
 )
 
-// Arms of the exploration draw. Those that follow the policy are named after their threshold: policy_0.8, policy_0.9,
-// policy_1.
+// Arms of the exploration draw, beside those that follow the policy (event.FollowsPolicy), which are named after their threshold.
 const (
 	ArmFixed     = "fixed"     // no choice: critical, or a time that the sender fixed
 	ArmImmediate = "immediate" // as soon as no gate forbids it
 	ArmUniform   = "uniform"   // at a random time of what is left until the deadline
 	ArmControl   = "control"   // not sent: what would have come anyway
-
-	policyArm = "policy_"
 )
-
-// Follows says whether the messages of an arm go when the policy says.
-func Follows(arm string) bool { return strings.HasPrefix(arm, policyArm) }
 
 // Draw is the one draw of a message.
 type Draw struct {
@@ -63,7 +56,7 @@ func Explore(x Exploration, seed int64, appID, userID string, m *event.Message) 
 	share := (1 - x.Immediate - x.Uniform - x.Control) / float64(len(x.Thresholds))
 	i := min(int(u/share), len(x.Thresholds)-1)
 	threshold := x.Thresholds[i]
-	return Draw{Arm: policyArm + strconv.FormatFloat(threshold, 'g', -1, 64), Propensity: share, Threshold: threshold}
+	return Draw{Arm: event.PolicyArm + strconv.FormatFloat(threshold, 'g', -1, 64), Propensity: share, Threshold: threshold}
 }
 
 // Shares are the probabilities with which Explore draws the arms, for messages of a priority that have a choice.
@@ -76,7 +69,7 @@ func Shares(x Exploration, priority string) map[string]float64 {
 	}
 	out := map[string]float64{ArmControl: x.Control, ArmImmediate: x.Immediate, ArmUniform: x.Uniform}
 	for _, t := range x.Thresholds {
-		out[policyArm+strconv.FormatFloat(t, 'g', -1, 64)] += (1 - x.Immediate - x.Uniform - x.Control) / float64(len(x.Thresholds))
+		out[event.PolicyArm+strconv.FormatFloat(t, 'g', -1, 64)] += (1 - x.Immediate - x.Uniform - x.Control) / float64(len(x.Thresholds))
 	}
 	return out
 }
