@@ -377,6 +377,7 @@ func TestABodyThatDoesNotComeGivesItsRoomBack(t *testing.T) {
 		status := func(r *bufio.Reader) int {
 			resp, err := http.ReadResponse(r, nil)
 			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
 			return resp.StatusCode
 		}
 		whole := `{"message_id":"m1","user_id":"u1"}`

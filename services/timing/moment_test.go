@@ -163,7 +163,7 @@ func TestWithdrawnConsentIsForgotten(t *testing.T) {
 	require.True(t, h.Moments.IsZero())
 	require.NotEmpty(t, h.Fatigue)
 	for _, f := range h.Fatigue {
-		require.EqualValues(t, 1, f.Stretch)
+		require.InDelta(t, 1, f.Stretch, 0)
 		require.Zero(t, f.Opens+f.Sends)
 		require.Positive(t, f.Pressure)
 	}
