@@ -22,7 +22,7 @@ type (
 		Attributes []byte        `cbor:"6,keyasint,omitempty"`
 		Cohort     string        `cbor:"7,keyasint,omitempty"`
 		Devices    []packedPhone `cbor:"8,keyasint,omitempty"`
-		Recency    packedRecency `cbor:"9,keyasint,omitzero"`
+		Recency    packedRecency `cbor:"14,keyasint,omitzero"` // 9 was one of another shape
 		Presence   packedHabit   `cbor:"10,keyasint,omitzero"`
 		Response   packedAnswers `cbor:"11,keyasint,omitzero"`
 		Clamped    uint32        `cbor:"12,keyasint,omitempty"`
