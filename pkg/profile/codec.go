@@ -46,7 +46,7 @@ type (
 		PrunedAt    int64                   `cbor:"15,keyasint,omitempty"`
 		Pruned      uint64                  `cbor:"16,keyasint,omitempty"`
 		DisabledAt  int64                   `cbor:"17,keyasint,omitempty"`
-		Changed     [changing]int64         `cbor:"18,keyasint,omitzero"`
+		Changed     [Breakpoints]int64      `cbor:"18,keyasint,omitzero"`
 	}
 	packedReading struct {
 		_     struct{} `cbor:",toarray"`
@@ -84,7 +84,6 @@ func (a packedAnswers) IsZero() bool { return a.Hour == 0 }
 
 const (
 	readings = 12 // fields of Live
-	changing = 5  // of them, those that know when they changed
 	instants = 10 // times of Recency
 )
 
@@ -93,10 +92,6 @@ func (l *Live) all() [readings]*Reading {
 		&l.Lock, &l.Screen, &l.App, &l.Charging, &l.Battery, &l.Headphones,
 		&l.Motion, &l.Network, &l.Ringer, &l.DND, &l.Call, &l.Geofence,
 	}
-}
-
-func (l *Live) changing() [changing]*Reading {
-	return [changing]*Reading{&l.Charging, &l.Headphones, &l.Motion, &l.Network, &l.Ringer}
 }
 
 func (r *Recency) all() [instants]*time.Time {
@@ -145,7 +140,7 @@ func (p Profile) MarshalCBOR() ([]byte, error) {
 		for j, r := range d.Live.all() {
 			w.Devices[i].Live[j] = packedReading{Value: r.Value, At: millis(r.At)}
 		}
-		for j, r := range d.Live.changing() {
+		for j, r := range d.Live.Breakpoints() {
 			w.Devices[i].Changed[j] = millis(r.ChangedAt)
 		}
 	}
@@ -186,7 +181,7 @@ func (p *Profile) UnmarshalCBOR(b []byte) error {
 		for j, r := range p.Devices[i].Live.all() {
 			*r = Reading{Value: d.Live[j].Value, At: instant(d.Live[j].At)}
 		}
-		for j, r := range p.Devices[i].Live.changing() {
+		for j, r := range p.Devices[i].Live.Breakpoints() {
 			r.ChangedAt = instant(d.Changed[j])
 		}
 	}

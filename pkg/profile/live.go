@@ -21,6 +21,14 @@ type Live struct {
 	Geofence   Reading `json:"geofence,omitzero"`   // entered:ID | exited:ID
 }
 
+// Breakpoints are how many readings know when they changed.
+const Breakpoints = 5
+
+// Breakpoints are those readings, in an order that is kept.
+func (l *Live) Breakpoints() [Breakpoints]*Reading {
+	return [Breakpoints]*Reading{&l.Charging, &l.Headphones, &l.Motion, &l.Network, &l.Ringer}
+}
+
 // Reading is the last value of one signal and when it was observed. A zero At means never.
 type Reading struct {
 	Value string    `json:"value,omitzero"`

@@ -3,6 +3,8 @@ package score
 import (
 	"iter"
 	"math"
+
+	"github.com/kairos-push/kairos/pkg/profile"
 )
 
 // Feature is one named input of the model.
@@ -185,19 +187,6 @@ var lasts = [NumStates]float64{
 	hourLong, hoursLong, minutesLong,
 }
 
-// Change is a state's having become another, as an age; Never if it did not.
-type Change uint8
-
-// The changes, in the order of their features from ChargingChanged on.
-const (
-	OfCharging Change = iota
-	OfHeadphones
-	OfMotion
-	OfNetwork
-	OfRinger
-	NumChanges
-)
-
 // Context is what is known of a person at one instant. Ages are in seconds, Never for what was not observed.
 type Context struct {
 	InUse, Away, App       float64 // at most one matters: the newest sign
@@ -205,7 +194,7 @@ type Context struct {
 	Unlocks24h             float64
 	SessionSeconds         float64
 	CallEnded, AppSwitched float64
-	Changes                [NumChanges]float64
+	Changes                [profile.Breakpoints]float64 // of profile.Live.Breakpoints, as the features from ChargingChanged on
 	States                 [NumStates]float64
 
 	fading [maxFading]fading // by Prepare: what fades at a constant rate
@@ -218,7 +207,7 @@ type fading struct {
 	scale, rate float64
 }
 
-const maxFading = 4 + int(NumChanges) + int(NumStates)
+const maxFading = 4 + profile.Breakpoints + int(NumStates)
 
 // Unobserved is the context of a person of whom nothing is known.
 func Unobserved() Context {

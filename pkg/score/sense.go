@@ -53,7 +53,7 @@ func senseDevices(p *profile.Profile, now time.Time, c *Context) {
 		return
 	}
 	l := &shown.Live
-	for i, r := range [NumChanges]*profile.Reading{&l.Charging, &l.Headphones, &l.Motion, &l.Network, &l.Ringer} {
+	for i, r := range l.Breakpoints() {
 		c.Changes[i] = seconds(r.ChangedAt, now)
 	}
 	state := func(s State, shows bool, r profile.Reading) {

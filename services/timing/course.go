@@ -20,9 +20,7 @@ func (t *turn) course(h *Held, a *appraisal) event.Curve {
 		return c
 	}
 	ws := t.ws
-	q := t.terms(ws, h, a)
-	q.shut = ws.spans(t, &a.gates, a.end)
-	ws.solver.solve(&ws.path, &ws.moments, &q)
+	q, _ := t.plan(ws, h, a)
 	n := ws.solver.n
 	tell := func(i int) {
 		x := ws.solver.at(i)

@@ -207,6 +207,13 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	return e
 }
 
+// plan solves one message again, beside its estimate.
+func (t *turn) plan(ws *workspace, h *Held, a *appraisal) (terms, plan) {
+	q := t.terms(ws, h, a)
+	q.shut = ws.spans(t, &a.gates, a.end)
+	return q, ws.solver.solve(&ws.path, &ws.moments, &q)
+}
+
 // timed gates open by themselves.
 const timed = policy.NotBefore | policy.QuietHours | policy.DeliveryWindow | policy.DND | policy.PersonCap |
 	policy.CategoryCap | policy.MinimumGap

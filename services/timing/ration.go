@@ -69,7 +69,6 @@ func (t *turn) deferred(ws *workspace, i int, all []appraisal, until time.Time) 
 		return 0
 	}
 	a.gates.Forbid(policy.Quota, until)
-	q := t.terms(ws, h, &a)
-	q.shut = ws.spans(t, &a.gates, a.end)
-	return ws.solver.solve(&ws.path, &ws.moments, &q).wait
+	_, p := t.plan(ws, h, &a)
+	return p.wait
 }

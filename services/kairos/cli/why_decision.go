@@ -81,8 +81,8 @@ func terms(d *event.Decision) string {
 }
 
 // contributions lists the features, those that moved the two chances most first. What a feature contributes is its value
-// times its weight, in log-odds; what the person's own answers and their cohort contribute is in log-odds already. By another model than the
-// one that decided they do not add up to the chances of the row.
+// times its weight, in log-odds; what the person's own answers and their cohort contribute is in log-odds already. By another
+// model than the one that decided they do not add up to the chances of the row.
 func contributions(d *event.Decision, m *score.Model) string {
 	type line struct {
 		name              string
