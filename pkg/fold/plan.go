@@ -66,7 +66,7 @@ func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.
 			at = in.rec.Time
 		}
 		for _, floor := range [2]time.Time{u.at, p.said[in.source]} {
-			if at.Before(floor) {
+			if at.Before(floor) && floor.Sub(now) < maxSkew {
 				at = floor
 			}
 		}
@@ -93,6 +93,10 @@ func (p *partition[S, I]) apply(b batch[I], users map[string]*user[S], now time.
 	}
 	return pl.finish()
 }
+
+// maxSkew is how far the clock of the owner before may have been ahead for its times to be followed. They have to agree better
+// than that; a clock that is wrong by hours must not have the next owner decide at hours ahead.
+const maxSkew = 10 * time.Second
 
 // pace is the time at which each input is applied: now, but not after the user's next input came. Who is behind would
 // else come to decisions that are late by as much, before a cancel that was there in time.
@@ -126,7 +130,7 @@ func (p *partition[S, I]) wake(keys []string, users map[string]*user[S], now tim
 		}
 		pl.plan.counts.late = append(pl.plan.counts.late, now.Sub(time.UnixMilli(due)))
 		s, effects := p.stage.Wake(u.state, now)
-		u.state, u.at = s, now
+		u.state, u.at = s, now.Truncate(time.Millisecond)
 		pl.woken[k] = true
 		if err := pl.effects(u, effects, p.cause(u), trace, now, false); err != nil {
 			return nil, err

@@ -74,6 +74,27 @@ func TestWhoIsBehindDecidesNothingLate(t *testing.T) {
 	require.Equal(t, []time.Duration{0, 0}, b.apply(b.came(0, 4, 6*time.Second), b.came(0, 5, 5*time.Second)))
 }
 
+// The user has left the cache, or has another owner, and the next input came before the last step: a replay of both would apply
+// it after that, too.
+func TestTimeDoesNotGoBackWithWhoHoldsTheState(t *testing.T) {
+	t.Parallel()
+	b := newBehind(t)
+	later := func() {
+		packed, err := b.pack(b.users[b.keys[0]], 0)
+		require.NoError(t, err)
+		b.users[b.keys[0]], err = b.unpack(b.keys[0], packed.Blob)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []time.Duration{0}, b.apply(b.came(0, 1, 9*time.Second)))
+	later()
+	require.Equal(t, []time.Duration{0, 0}, b.apply(b.came(0, 2, 8*time.Second), b.came(0, 3, 7*time.Second)))
+
+	later()
+	b.now = b.now.Add(-time.Hour)
+	require.Equal(t, []time.Duration{7 * time.Second, 0}, b.apply(b.came(0, 4, 8*time.Second), b.came(0, 5, 7*time.Second)),
+		"the clock of the owner before was an hour ahead")
+}
+
 // An owner lost Redis when it had published the first rows of an input. The next one finds more input behind it.
 func TestWhoAppliesAnInputAgainStaysBehindWhatWasSaid(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ type user[S any] struct {
 	key     string
 	state   S
 	seq     int64         // of the blob stored last
-	at      time.Time     // of the last step that this owner made
+	at      time.Time     // of the last step
 	applied map[int]int64 // partition of the source → offset before which everything is in the state
 	// outbox are decisions that are stored, or will be with the next blob, and not known to be published.
 	outbox []state.Pending
@@ -32,6 +32,9 @@ func (p *partition[S, I]) unpack(key string, data []byte) (*user[S], error) {
 		return nil, fmt.Errorf("fold: %s: state of user %s: %w", p.stage.Name, hash(key), err)
 	}
 	u.seq, u.outbox = b.Seq, b.Outbox
+	if b.At != 0 {
+		u.at = time.UnixMilli(b.At)
+	}
 	if b.Applied != nil {
 		u.applied = b.Applied
 	}
@@ -64,6 +67,9 @@ func (p *partition[S, I]) pack(u *user[S], due int64) (state.User, error) {
 	b := state.Blob{
 		Life: p.fences[state.Bucket(u.key)].Life, Seq: u.seq, Due: due,
 		Applied: maps.Clone(u.applied), Outbox: u.outbox, State: packed,
+	}
+	if !u.at.IsZero() {
+		b.At = u.at.UnixMilli()
 	}
 	data, err := b.Encode()
 	if err != nil {

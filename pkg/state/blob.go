@@ -21,6 +21,7 @@ type Blob struct {
 	// Outbox are decisions that were made with this state and perhaps not published yet.
 	Outbox []Pending `cbor:"2,keyasint,omitempty"`
 	State  []byte    `cbor:"3,keyasint,omitempty"`
+	At     int64     `cbor:"4,keyasint,omitempty"` // time of the step that made it, in Unix milliseconds
 }
 
 // Pending is a record to publish under the user's key.
