@@ -195,6 +195,53 @@ func TestACheckpointRepairsTheJournalBeforeCompaction(t *testing.T) {
 	}))
 }
 
+// TestARecordAmidACheckpointIsRepairedByTheNext: the old state comes to the log after the next owner has looked for such, and before the record
+// that ends its checkpoint.
+func TestARecordAmidACheckpointIsRepairedByTheNext(t *testing.T) {
+	require.NoError(t, scripted(t, func(w *world, user string) {
+		zombie := w.newest
+		journaling := "publish " + topic.Holds.Name
+		w.produce(user, order{Item: "i", Due: time.Now().Add(time.Minute).UnixMilli()})
+		w.drive(zombie, w.at(zombie, journaling))
+		w.begin()
+		w.produce(user, order{Item: "j", Due: time.Now().Add(time.Minute).UnixMilli()})
+		w.drive(w.newest, w.at(w.newest, journaling))
+		w.step(w.newest, carryOut)
+		w.drive(w.newest, w.at(w.newest, journaling)) // it has looked, and ends the checkpoint next
+		w.step(zombie, carryOut)
+		w.kill(zombie)
+		w.rest(time.Second)
+		w.produce(usersIn(thePartition, thePartitions, 2)[1], order{Item: "k", Due: time.Now().Add(time.Minute).UnixMilli()})
+		w.rest(2 * compactionLag)
+		w.compact()
+		w.lose(false)
+	}))
+}
+
+// TestANumberIsNotGivenTwice: three writes of a user are in the journal when Redis loses them, and nothing tells. The next
+// owner makes one write of their inputs, and releases an item. Then Redis is emptied, and a cancel comes.
+func TestANumberIsNotGivenTwice(t *testing.T) {
+	require.NoError(t, scripted(t, func(w *world, user string) {
+		w.rest(3 * time.Second)
+		w.save()
+		lost := w.newest
+		due := time.Now().Add(6 * time.Second)
+		for _, o := range []order{{Item: "i", Due: due.UnixMilli()}, {Item: "j", Due: due.Add(time.Minute).UnixMilli()}, {Item: "k", Due: due.Add(time.Minute).UnixMilli()}} {
+			w.produce(user, o)
+			w.drive(lost, func() bool { b := w.states()[user]; return b != nil && b.Held[o.Item] != 0 })
+		}
+		w.drive(lost, w.at(lost, "publish "+topic.Holds.Name))
+		w.step(lost, carryOut)
+		w.kill(lost)
+		require.Negative(w.t, w.committed)
+		w.lose(true)
+		w.begin()
+		w.drive(w.newest, func() bool { return len(w.slice(topic.Releases.Name, 0, 1)) == 1 })
+		w.lose(false)
+		w.produce(user, order{Item: "i", Cancel: true})
+	}))
+}
+
 // rest lets all processes do as they please for a time, and then waits for the schedule again.
 func (w *world) rest(d time.Duration) {
 	w.run(d)

@@ -232,12 +232,13 @@ func (p *partition[S, I]) write(bucket int) *state.Write {
 	return w
 }
 
-// seq is the number of the next write of a bucket.
+// seq is the number of the next write of a bucket. It begins with the owner's, which rises with time: a number that the last
+// owner gave to a write that Redis has lost, and that the journal has, is not given again.
 func (p *partition[S, I]) seq(bucket int) int64 {
 	if p.rebuild != nil {
 		return p.rebuild.seq[bucket]
 	}
-	return p.fences[bucket].Seq + 1
+	return max(p.fences[bucket].Seq+1, p.fences[bucket].Owner)
 }
 
 // stored says that the writes of a plan are in Redis.
