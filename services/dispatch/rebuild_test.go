@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strings"
@@ -97,6 +98,49 @@ func TestARebuildThatFailsIsMadeAgain(t *testing.T) {
 	r.until("said again", func() bool { return len(r.facts()) == said+2 })
 	require.True(t, failed.Load())
 	require.Equal(t, 2, r.b.Accepted(""))
+}
+
+// Redis is emptied, and once more while what it knew is written back: nothing is taken for known that is not.
+func TestALossDuringARebuild(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []string{"a record is back", "the marks come"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, pipetest.Embedded)
+			db := r.srv.Store(t)
+			rel := r.release(sandbox.APNs, nil)
+			empty := func() {
+				for _, key := range []string{sendKey(rel), writesKey(rel)} {
+					require.NoError(t, db.Del(context.Background(), key).Err())
+				}
+			}
+			var lost, again atomic.Bool
+			r.hook = &scripts{after: func(args string) {
+				back := moment == "a record is back" && strings.Contains(args, rel.ReleaseID) && strings.Contains(args, `"ended"`)
+				if back && lost.Load() && again.CompareAndSwap(false, true) {
+					empty()
+				}
+			}, before: func(args string) error {
+				marks := moment == "the marks come" && strings.HasPrefix(args, "set ") && strings.Contains(args, ":send-mark")
+				if marks && lost.Load() && again.CompareAndSwap(false, true) {
+					empty()
+				}
+				return nil
+			}}
+			r.start()
+			r.publish(rel)
+			r.until("final", func() bool { return len(r.finals()) == 1 && len(r.ids(event.OutcomeSent)) == 1 })
+			r.done()
+			lost.Store(true)
+			empty()
+			said := len(r.facts())
+			r.publish(rel)
+			r.until("said again", func() bool { return len(r.facts()) > said })
+			require.True(t, again.Load())
+			require.Equal(t, 1, r.b.Accepted(""))
+			require.Equal(t, event.ResultSent, r.finals()[rel.Message.MessageID].Status)
+		})
+	}
 }
 
 // The same power cut takes dispatch, too, and both are back hours later.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -105,7 +106,16 @@ func (s *store) restoreOnce(ctx context.Context, told []known, lifetime time.Dur
 		}
 		if v[0] != "ok" {
 			left = append(left, writing[i])
+			continue
 		}
+		n, err := strconv.ParseInt(v[1], 10, 64)
+		if err != nil {
+			return 0, nil, fmt.Errorf("dispatch: swap.lua answered %q", v)
+		}
+		if n <= s.writes[writing[i].bucket].Load() { // it went back meanwhile, with what was written before
+			return 0, nil, errLost
+		}
+		s.wrote(writing[i].bucket, n)
 	}
 	return len(writing) - len(left), left, nil
 }
