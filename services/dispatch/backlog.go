@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 
+	"github.com/kairos-push/kairos/pkg/event"
 	"github.com/kairos-push/kairos/pkg/stream"
 	"github.com/kairos-push/kairos/pkg/topic"
 )
@@ -44,7 +45,7 @@ func (o *owned) backlogLoop(ctx context.Context) error {
 // what is waited for may be that.
 func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 	rel, err := readRelease(r)
-	left := err == nil && LaneOf(&rel.Message) == Bulk && !o.wasTaken(rel.ReleaseID, r.Offset)
+	left := err == nil && LaneOf(&rel.Message) == Bulk && o.wasPassedOver(rel, r.Offset)
 	if left && !o.d.windows[Bulk].wait(ctx, nil, rel.AppID) {
 		return context.Cause(ctx)
 	}
@@ -63,12 +64,11 @@ func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 	return nil
 }
 
-func (o *owned) wasTaken(releaseID string, offset int64) bool {
+func (o *owned) wasPassedOver(rel *event.Release, offset int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	was := o.taken[offset] || o.byID[releaseID] != nil
-	delete(o.taken, offset)
-	return was
+	from, behind := o.apps[rel.AppID]
+	return behind && offset >= from && o.byID[rel.ReleaseID] == nil
 }
 
 // caughtUp ends the backlog if the reader has passed nothing over since.
@@ -80,6 +80,5 @@ func (o *owned) caughtUp(to int64) bool {
 	}
 	o.wm.behind = -1
 	clear(o.apps)
-	clear(o.taken)
 	return true
 }

@@ -27,7 +27,7 @@ func (d *Dispatch) owner() *owned {
 	return &owned{
 		d: d, p: &stream.Partition{}, lost: make(chan struct{}, 1), more: make(chan struct{}, 1), idle: make(chan struct{}),
 		byID: map[string]*live{}, shown: map[string][]*live{}, order: order{},
-		wm: newWatermark(0), apps: map[string]bool{}, taken: map[int64]bool{},
+		wm: newWatermark(0), apps: map[string]int64{},
 	}
 }
 
@@ -83,6 +83,28 @@ func TestABacklogHoldsTheLogByItself(t *testing.T) {
 	}
 	require.Empty(t, o.byID)
 	require.Equal(t, int64(3), o.wm.mark())
+}
+
+// TestALongBacklogKeepsNothingOfOtherApps: one app goes on slowly, and of the other a hundred times as many come and end.
+func TestALongBacklogKeepsNothingOfOtherApps(t *testing.T) {
+	t.Parallel()
+	o := newOwner(4)
+	for offset := range int64(3) {
+		require.NoError(t, o.take(t.Context(), logged(offset, "a")))
+	}
+	require.Equal(t, int64(2), o.wm.behind)
+	for offset := int64(3); offset < 20_000; offset++ {
+		require.NoError(t, o.take(t.Context(), logged(offset, "b")))
+		o.finish(o.byID[fmt.Sprint(offset)])
+	}
+	require.Less(t, len(o.wm.heap), 2*leastClean)
+	require.Equal(t, int64(0), o.wm.mark())
+	o.finish(o.byID["0"])
+	require.NoError(t, o.retake(t.Context(), logged(2, "a")))
+	require.NoError(t, o.retake(t.Context(), logged(3, "b")))
+	require.NotContains(t, o.byID, "3", "it was not passed over")
+	o.finish(o.byID["1"])
+	require.Equal(t, int64(2), o.wm.mark())
 }
 
 // TestTheLogIsNotCommittedPastWhatIsNotDone: two apps, a window that is too small, releases that end and are parked in any

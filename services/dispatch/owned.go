@@ -42,9 +42,8 @@ type owned struct {
 	busy    int
 	idle    chan struct{} // closed when stopped and nobody is busy
 
-	// The backlog: bulk releases from wm.behind on, of the apps named, except the offsets taken.
-	apps  map[string]bool
-	taken map[int64]bool
+	// The backlog: bulk releases from wm.behind on, of the apps named, each from the offset on where one of it was passed over.
+	apps map[string]int64
 }
 
 // own works on a partition until it is revoked or the service stops.
@@ -56,7 +55,7 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 	o := &owned{
 		d: d, p: p, lost: make(chan struct{}, 1), more: make(chan struct{}, 1), idle: make(chan struct{}),
 		byID: map[string]*live{}, shown: map[string][]*live{}, order: order{},
-		wm: newWatermark(max(p.Committed(), 0)), apps: map[string]bool{}, taken: map[int64]bool{},
+		wm: newWatermark(max(p.Committed(), 0)), apps: map[string]int64{},
 	}
 	for b := p.ID; b < state.Buckets; b += parts {
 		o.buckets = append(o.buckets, b)
@@ -131,16 +130,16 @@ func (o *owned) take(ctx context.Context, r *stream.Record) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	_, behind := o.apps[rel.AppID]
 	switch {
 	case o.byID[rel.ReleaseID] != nil:
 		o.wm.passed(r.Offset)
-	case !o.apps[rel.AppID] && w.admit(rel.AppID):
-		if o.wm.behind >= 0 {
-			o.taken[r.Offset] = true
-		}
+	case !behind && w.admit(rel.AppID):
 		o.admitLocked(ctx, r, rel, lane)
 	default:
-		o.apps[rel.AppID] = true
+		if !behind {
+			o.apps[rel.AppID] = r.Offset
+		}
 		if o.wm.behind < 0 {
 			o.wm.behind = r.Offset
 			select {

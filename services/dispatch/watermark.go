@@ -1,6 +1,13 @@
 package dispatch
 
-import "container/heap"
+import (
+	"container/heap"
+	"maps"
+	"slices"
+)
+
+// leastClean is how many offsets that are done with do not matter.
+const leastClean = 1024
 
 // watermark knows which releases of a partition are done with, and so up to where the log may be committed. Releases
 // are done out of order; the log is not.
@@ -26,8 +33,14 @@ func (w *watermark) begin(offset int64) {
 // passed notes that the reader is behind an offset.
 func (w *watermark) passed(offset int64) { w.next = max(w.next, offset+1) }
 
-// done notes that the release needs to be read no more.
-func (w *watermark) done(offset int64) { delete(w.open, offset) }
+// done notes that the release needs to be read no more. While a backlog is worked off, its oldest release is never done for
+// long, and what came after it piles up behind it.
+func (w *watermark) done(offset int64) {
+	delete(w.open, offset)
+	if len(w.heap) > 2*len(w.open)+leastClean {
+		w.heap = slices.Sorted(maps.Keys(w.open)) // sorted is a heap
+	}
+}
 
 // mark is the offset of the first release that is not done with.
 func (w *watermark) mark() int64 {
