@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"encoding/binary"
+	"fmt"
 	"math"
 	"time"
 )
@@ -57,10 +59,10 @@ type Week [HoursOfWeek]float32
 // pseudoHours is the weight of each level of the shrinkage against the one below it.
 const pseudoHours = 24
 
-// Probabilities stay away from 0 and 1: no habit is certain.
+// MinPresence and MaxPresence keep probabilities away from 0 and 1: no habit is certain.
 const (
-	minPresence = 0.005
-	maxPresence = 0.985
+	MinPresence = 0.005
+	MaxPresence = 0.985
 )
 
 // Week is the chance that the person is there in each local hour of the week, as of now, given the global shape.
@@ -98,15 +100,52 @@ func (p *Presence) Week(global *Week, now time.Time) Week {
 			c += counts[h]
 			e += global[h]
 		}
-		e = max(e*level, minPresence)
+		e = max(e*level, MinPresence)
 		daily := level * (c + pseudoHours*e/7) / (n*e + pseudoHours*e/7)
 		for h := d; h < HoursOfWeek; h += hoursOfDay {
 			v := (counts[h] + pseudoHours*global[h]*daily) / (n + pseudoHours)
-			week[h] = min(max(v, minPresence), maxPresence)
+			week[h] = min(max(v, MinPresence), MaxPresence)
 		}
 	}
 	return week
 }
+
+// Packed is the week as one uint16, big-endian, an hour: 65,535 times the chance.
+func (w *Week) Packed() []byte {
+	out := make([]byte, 0, 2*HoursOfWeek)
+	for _, p := range w {
+		out = binary.BigEndian.AppendUint16(out, fixed(p))
+	}
+	return out
+}
+
+// UnpackWeek reads what Packed wrote.
+func UnpackWeek(data []byte) (*Week, error) {
+	if len(data) != 2*HoursOfWeek {
+		return nil, fmt.Errorf("want %d bytes, got %d", 2*HoursOfWeek, len(data))
+	}
+	w := &Week{}
+	for h := range w {
+		if w[h] = float32(binary.BigEndian.Uint16(data[2*h:])) / fixedOne; w[h] < fixedLeast || w[h] > MaxPresence {
+			return nil, fmt.Errorf("hour %d: want a chance from %v to %v, got %v", h, MinPresence, MaxPresence, w[h])
+		}
+	}
+	return w, nil
+}
+
+// Round makes the week what it is once it has been packed and unpacked.
+func (w *Week) Round() {
+	for h, p := range w {
+		w[h] = float32(fixed(p)) / fixedOne
+	}
+}
+
+const (
+	fixedOne   = 1<<16 - 1
+	fixedLeast = MinPresence - 1.0/fixedOne
+)
+
+func fixed(p float32) uint16 { return uint16(p * fixedOne) }
 
 // DefaultWeek is the global shape until one has been learned: the chance that a phone owner looks at the phone at least
 // once in a local hour. Waking hours around 0.6, a long evening, nights near 0.06, week-end mornings an hour and a half

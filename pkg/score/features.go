@@ -13,12 +13,15 @@ type Feature uint8
 // The features. Ages enter through hat functions: an age between two knots is shared between them in proportion, so that
 // the score is continuous in time, while each knot has a weight of its own (a plain bucket would jump at its edge).
 const (
-	Bias         Feature = iota
-	Prior                // log-odds that the person looks at the phone in this hour of the week
-	PriorLow             // how far it is below −1, as far as no sign is fresh: nights are worse than a line says
-	Live                 // 1 while the newest sign of use is fresh, falling to 0 as it goes stale
-	PriorLive            // Prior × Live: what a fresh sign takes away from the habit's say
-	PriorLowLive         // PriorLow, as far as a sign is fresh
+	Bias           Feature = iota
+	Prior                  // log-odds that the person looks at the phone in this hour of the week
+	PriorLow               // how far it is below −1, as far as no sign is fresh: nights are worse than a line says
+	Untold                 // 1 while no sign is fresh of a person whose phone does not tell its use: silence says nothing then
+	PriorUntold            // Prior × Untold: and so the habit says more
+	PriorLowUntold         // PriorLow × Untold
+	Live                   // 1 while the newest sign of use is fresh, falling to 0 as it goes stale
+	PriorLive              // Prior × Live: what a fresh sign takes away from the habit's say
+	PriorLowLive           // PriorLow, as far as a sign is fresh
 
 	InUse0 // seconds since the phone came into use, if it still is
 	InUse60
@@ -82,7 +85,7 @@ const (
 )
 
 var names = [NumFeatures]string{
-	"bias", "prior", "prior_low", "live", "prior_live", "prior_low_live",
+	"bias", "prior", "prior_low", "untold", "prior_untold", "prior_low_untold", "live", "prior_live", "prior_low_live",
 	"in_use_0s", "in_use_60s", "in_use_120s", "in_use_360s", "in_use_900s", "in_use_2400s",
 	"away_0s", "away_60s", "away_120s", "away_360s", "away_600s", "away_2400s",
 	"app_0s", "app_120s", "app_600s", "app_1800s",
@@ -196,6 +199,8 @@ type Context struct {
 	CallEnded, AppSwitched float64
 	Changes                [profile.Breakpoints]float64 // of profile.Live.Breakpoints, as the features from ChargingChanged on
 	States                 [NumStates]float64
+	// Untold says that nothing tells when the person takes the phone up and puts it away.
+	Untold bool
 
 	fading [maxFading]fading // by Prepare: what fades at a constant rate
 	n      int
@@ -211,7 +216,7 @@ const maxFading = 4 + profile.Breakpoints + int(NumStates)
 
 // Unobserved is the context of a person of whom nothing is known.
 func Unobserved() Context {
-	c := Context{InUse: Never, Away: Never, App: Never, CallEnded: Never, AppSwitched: Never}
+	c := Context{InUse: Never, Away: Never, App: Never, CallEnded: Never, AppSwitched: Never, Untold: true}
 	for i := range c.Changes {
 		c.Changes[i] = Never
 	}
@@ -267,8 +272,15 @@ func (c *Context) At(dt, prior float64, x *Vector) {
 	case c.Away < Never:
 		fresh = x.live(awayKnots[:], Away0, c.Away+dt, prior)
 	}
+	if c.Untold && fresh < 1 {
+		x.put(Untold, 1-fresh)
+		x.put(PriorUntold, prior*(1-fresh))
+	}
 	if low := prior + 1; low < 0 {
 		x.put(PriorLow, low*(1-fresh))
+		if c.Untold {
+			x.put(PriorLowUntold, low*(1-fresh))
+		}
 		if fresh > 0 {
 			x.put(PriorLowLive, low*fresh)
 		}
@@ -315,7 +327,7 @@ func (x *Vector) hats(knots []float64, first Feature, age float64) (fresh float6
 // Stale says that nothing but the habit is left: no later instant differs but by its hour.
 func (x *Vector) Stale() bool {
 	for _, f := range x.which[:x.n] {
-		if f > PriorLow {
+		if f > PriorLowUntold {
 			return false
 		}
 	}

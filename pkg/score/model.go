@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 )
 
 // Dayparts divide the local day into eight parts of three hours.
@@ -20,13 +21,27 @@ type Model struct {
 	Version string
 	Seen    Weights // log-odds that a push is seen
 	Open    Weights // log-odds that a push that is seen is opened
-	// Hashed weights add to the log-odds of Open for category, campaign, channel, priority and cohort, and to those of
-	// Seen for cohort × hour of day. Empty, or 2^18 entries. They hold no ids of people.
+	// Hashed weights add to the log-odds of Open for category, campaign, channel, priority and cohort. Empty, or 2^18
+	// entries. They hold no ids of people.
 	Hashed []float32
+	// Weeks are, by cohort, the week that those begin with of whom nothing is known; "" is everybody's. See Week.
+	Weeks map[string]*profile.Week
+}
+
+var defaultWeek = profile.DefaultWeek()
+
+// Week is the shape to which a person's own week is shrunk: that of their cohort, or of everybody.
+func (m *Model) Week(cohort string) *profile.Week {
+	for _, name := range [2]string{cohort, ""} {
+		if w := m.Weeks[name]; w != nil {
+			return w
+		}
+	}
+	return &defaultWeek
 }
 
 // PSeen is the chance that a push is visible and attended within five minutes.
-func (m *Model) PSeen(x *Vector, offset float64) float64 { return sigmoid(m.Seen.dot(x) + offset) }
+func (m *Model) PSeen(x *Vector) float64 { return sigmoid(m.Seen.dot(x)) }
 
 // Lift is the odds that a push is opened once seen, as far as the context decides; Offset multiplies them.
 func (m *Model) Lift(x *Vector) float64 { return math.Exp(clamp(m.Open.dot(x))) }
@@ -81,26 +96,6 @@ func (m *Model) MessageOffset(msg *event.Message, channel, cohort string) float6
 	return m.hashed("category", msg.Category) + m.hashed("campaign", msg.CampaignID) + m.hashed("priority", msg.Priority) +
 		m.hashed("channel", channel) + m.hashed("cohort", cohort)
 }
-
-// hours are the names of the local hours, for the cross with the cohort.
-var hours = func() (out [24]string) {
-	for h := range out {
-		out[h] = string([]byte{'@', byte('0' + h/10), byte('0' + h%10)})
-	}
-	return out
-}()
-
-// CohortOffset is what a cohort's habit at a local hour adds to the log-odds that a push is seen. Those without a cohort are
-// one too: it is how the shape of everybody's day is learned.
-func (m *Model) CohortOffset(cohort string, hour int) float64 {
-	if len(m.Hashed) == 0 {
-		return 0
-	}
-	return float64(m.Hashed[CohortSlot(cohort, hour)])
-}
-
-// CohortSlot is the hashed weight that CohortOffset reads.
-func CohortSlot(cohort string, hour int) int { return Slot("seen"+hours[hour], cohort) }
 
 // Shrunk is the offset in log-odds that a person's own answers justify: their rate of opens against the rate that was
 // expected, pulled towards it by pseudo-sends.

@@ -34,7 +34,7 @@ func (m *Model) BestLift() float64 {
 
 // quality of an instant, 0 to 1: p_seen, less as far as the lift falls short of the best.
 func (m *Model) quality(x *Vector, best float64) float64 {
-	return m.PSeen(x, 0) * min(m.Lift(x)/best, 1)
+	return m.PSeen(x) * min(m.Lift(x)/best, 1)
 }
 
 // typicalHabit is the chance that a person looks at the phone within an hour in which moments are found.
@@ -47,6 +47,7 @@ const wakingHours = 16
 // each bin, in the hours in which moments are found.
 func (m *Model) Sittings(unlocks float64) (quality [Bins]float64) {
 	c := Unobserved()
+	c.Untold = false
 	c.Unlocks24h, c.Unlocks1h, c.Unlocks10m = unlocks, unlocks/wakingHours, unlocks/wakingHours/6
 	c.Prepare()
 	var x Vector
@@ -63,6 +64,7 @@ func (m *Model) Sittings(unlocks float64) (quality [Bins]float64) {
 // chance that the sitting goes on for a minute more.
 func (m *Model) SittingLengths() (share [Bins]float64) {
 	c := Unobserved()
+	c.Untold = false
 	var x Vector
 	still := 1.0
 	const step = 15.0 // divides all lengths
@@ -74,7 +76,7 @@ func (m *Model) SittingLengths() (share [Bins]float64) {
 		before := still
 		for c.InUse = lengths[i]; c.InUse < end; c.InUse += step {
 			c.At(0, logit(typicalHabit), &x)
-			still *= math.Pow(m.PSeen(&x, 0), step/60)
+			still *= math.Pow(m.PSeen(&x), step/60)
 		}
 		share[i] = before - still
 	}

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func seen(c Context, dt float64) float64 {
 	c.Prepare()
 	var x Vector
 	c.At(dt, busy, &x)
-	return Default().PSeen(&x, 0)
+	return Default().PSeen(&x)
 }
 
 // The built-in model returns the measured chances that its constants were made of (timing.md §1).
@@ -54,7 +55,7 @@ func TestSignsAgeUntilOnlyTheHabitIsLeft(t *testing.T) {
 		var x Vector
 		c.At(Stale, busy, &x)
 		require.True(t, x.Stale(), "%v", x)
-		require.InDelta(t, seen(Unobserved(), 0), Default().PSeen(&x, 0), 1e-9)
+		require.InDelta(t, seen(Unobserved(), 0), Default().PSeen(&x), 1e-9)
 	})
 }
 
@@ -69,7 +70,7 @@ func TestTheScoreIsContinuousInTime(t *testing.T) {
 		var x, y Vector
 		c.At(at, busy, &x)
 		c.At(at+1, busy, &y)
-		require.InDelta(t, m.PSeen(&x, 0), m.PSeen(&y, 0), 0.01)
+		require.InDelta(t, m.PSeen(&x), m.PSeen(&y), 0.01)
 		require.InDelta(t, Opens(m.Lift(&x)), Opens(m.Lift(&y)), 0.01)
 	})
 }
@@ -98,7 +99,7 @@ func TestNoContextBreaksTheScore(t *testing.T) {
 		c.Prepare()
 		var x Vector
 		c.At(rapid.Float64Range(0, 1e7).Draw(t, "dt"), Logit(rapid.Float64Range(0, 1).Draw(t, "habit")), &x)
-		p, o := m.PSeen(&x, 0), Opens(m.Lift(&x))
+		p, o := m.PSeen(&x), Opens(m.Lift(&x))
 		require.True(t, p > 0 && p < 1 && o > 0 && o < 1, "p_seen %v, p_open %v", p, o)
 		named := map[Feature]bool{}
 		for f, v := range x.All() {
@@ -203,6 +204,34 @@ func TestNamesAreUnique(t *testing.T) {
 	require.False(t, ok)
 }
 
+// The habit of a person says more while nothing tells of their phone, and nothing more than that of others while a sign is fresh.
+func TestTheHabitOfAPersonWhosePhoneDoesNotTell(t *testing.T) {
+	t.Parallel()
+	m := Default()
+	m.Seen[Untold], m.Seen[PriorUntold] = 1, 0.9
+	seen := func(untold bool, app, prior float64) float64 {
+		c := Unobserved()
+		c.Untold, c.App = untold, app
+		c.Prepare()
+		var x Vector
+		c.At(0, prior, &x)
+		return m.PSeen(&x)
+	}
+	require.InDelta(t, logit(seen(false, Never, 0))+1, logit(seen(true, Never, 0)), 1e-9)
+	require.InDelta(t, logit(seen(false, Never, 2))+1+1.8, logit(seen(true, Never, 2)), 1e-9)
+	require.InDelta(t, seen(false, 0, 2), seen(true, 0, 2), 1e-9)
+	c := Unobserved()
+	c.Prepare()
+	var x Vector
+	c.At(0, -2, &x)
+	require.True(t, x.Stale())
+
+	told, now := &profile.Profile{}, time.Date(2026, 5, 11, 10, 0, 0, 0, time.UTC)
+	require.True(t, Sense(told, now).Untold)
+	told.Recency.UnlockAt = now.Add(-time.Hour)
+	require.False(t, Sense(told, now).Untold)
+}
+
 func TestSnapshotsTravel(t *testing.T) {
 	t.Parallel()
 	m := Default()
@@ -210,6 +239,11 @@ func TestSnapshotsTravel(t *testing.T) {
 	m.Hashed = make([]float32, 1<<HashBits)
 	m.Hashed[0], m.Hashed[77], m.Hashed[1<<HashBits-1] = 0.5, -0.25, 1
 	m.Hashed[Slot("category", "news")] = 0.75
+	owls := *m.Week("")
+	owls[3] = profile.MaxPresence
+	owls[15] = profile.MinPresence
+	owls.Round()
+	m.Weeks = map[string]*profile.Week{"owls": &owls}
 	blob, err := m.Encode(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), []byte("its own"))
 	require.NoError(t, err)
 	back, learner, unknown, err := ParseSnapshot(blob)
@@ -219,23 +253,20 @@ func TestSnapshotsTravel(t *testing.T) {
 	require.Equal(t, "its own", string(learner))
 	require.Equal(t, m, back)
 	require.InDelta(t, 0.75, back.MessageOffset(&event.Message{Category: "news"}, "", ""), 1e-6)
-	require.Zero(t, back.CohortOffset("students", 7))
-	require.Zero(t, Default().CohortOffset("students", 7))
+	require.Equal(t, &owls, back.Week("owls"))
+	require.Equal(t, Default().Week(""), back.Week("students"), "nothing is known of them, nor of everybody")
 }
 
-// Those without a cohort are one; a message without a category is not of one.
-func TestNoCohortIsACohort(t *testing.T) {
+func TestWeeksThatCannotBeBelieved(t *testing.T) {
 	t.Parallel()
-	m := Default()
-	m.Hashed = make([]float32, 1<<HashBits)
-	m.Hashed[CohortSlot("", 7)] = 0.5
-	for _, kind := range []string{"category", "campaign", "channel", "priority", "cohort"} {
-		m.Hashed[Slot(kind, "")] = 1
+	week := Default().Week("").Packed()
+	week[2*9], week[2*9+1] = 0, 0
+	for text, data := range map[string][]byte{"want 336 bytes, got 3": {1, 2, 3}, "hour 9: want a chance from 0.005 to 0.985, got 0": week} {
+		m, err := json.Marshal(map[string]any{"version": "1", "seen": map[string]float64{}, "open": map[string]float64{}, "weeks": map[string][]byte{"owls": data}})
+		require.NoError(t, err)
+		_, err = Parse(m)
+		require.ErrorContains(t, err, `model: weeks: "owls": `+text)
 	}
-	require.InDelta(t, 0.5, m.CohortOffset("", 7), 1e-6)
-	require.Zero(t, m.CohortOffset("", 8))
-	require.Zero(t, m.CohortOffset("students", 7))
-	require.Zero(t, m.MessageOffset(&event.Message{}, "", ""))
 }
 
 func TestModelsThatCannotBeBelieved(t *testing.T) {
@@ -313,7 +344,7 @@ func TestAScoreAllocatesNothing(t *testing.T) {
 		c.Prepare()
 		c.At(30, 1.1, &x)
 		odds := m.Lift(&x) * math.Exp(m.MessageOffset(msg, event.ChannelFCM, "students")+m.Tired(1, 2))
-		u = Moment{Value: 1, Relevance: 1, PSeen: m.PSeen(&x, m.CohortOffset("students", 7)), POpen: Opens(odds)}
+		u = Moment{Value: 1, Relevance: 1, PSeen: m.PSeen(&x), POpen: Opens(odds)}
 	}))
 	require.Positive(t, u.Utility())
 }
@@ -328,7 +359,7 @@ func BenchmarkScore(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		c.At(float64(i&1023), 1.1, &x)
-		u := Moment{Value: 1, Relevance: 1, PSeen: m.PSeen(&x, 0), POpen: Opens(m.Lift(&x))}
+		u := Moment{Value: 1, Relevance: 1, PSeen: m.PSeen(&x), POpen: Opens(m.Lift(&x))}
 		sum += u.Utility()
 	}
 	_ = sum

@@ -18,6 +18,7 @@ func Sense(p *profile.Profile, now time.Time) Context {
 		c.SessionSeconds = float64(p.Recency.SessionSeconds)
 	}
 	if p.AllowsDeviceData() {
+		c.Untold = !p.Recency.Tells(now)
 		senseDevices(p, now, &c)
 	}
 	c.Prepare()

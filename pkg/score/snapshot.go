@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/profile"
 )
 
 // maxWeight of a model that is believed: log-odds of 20 are one in 500 million.
@@ -25,6 +26,8 @@ type snapshot struct {
 	// Hashed lists the weights that are not 0: for each, the distance of its slot to the one before as uvarint, and
 	// the weight as little-endian float32.
 	Hashed []byte `json:"hashed,omitzero"`
+	// Weeks are those of Model, packed.
+	Weeks map[string][]byte `json:"weeks,omitempty"`
 	// Learner is what learn needs to go on from here; nobody else looks into it.
 	Learner []byte `json:"learner,omitzero"`
 }
@@ -35,6 +38,12 @@ func (m *Model) Encode(createdAt time.Time, learner []byte) ([]byte, error) {
 	s := snapshot{
 		Version: m.Version, CreatedAt: createdAt, Seen: m.Seen.byName(), Open: m.Open.byName(),
 		Learner: learner,
+	}
+	for cohort, w := range m.Weeks {
+		if s.Weeks == nil {
+			s.Weeks = map[string][]byte{}
+		}
+		s.Weeks[cohort] = w.Packed()
 	}
 	next := 0
 	for slot, w := range m.Hashed {
@@ -73,7 +82,7 @@ func ParseSnapshot(data []byte) (m *Model, learner []byte, unknown []string, err
 	}
 	seen, badSeen := m.Seen.set("seen", s.Seen)
 	open, badOpen := m.Open.set("open", s.Open)
-	if err := errors.Join(badSeen, badOpen, m.unpack(s.Hashed)); err != nil {
+	if err := errors.Join(badSeen, badOpen, m.unpack(s.Hashed), m.unpackWeeks(s.Weeks)); err != nil {
 		return nil, nil, nil, err
 	}
 	return m, s.Learner, append(seen, open...), nil
@@ -131,6 +140,20 @@ func (w *Weights) set(field string, from map[string]float64) (unknown []string, 
 		w[f] = from[name]
 	}
 	return unknown, nil
+}
+
+func (m *Model) unpackWeeks(weeks map[string][]byte) error {
+	for _, cohort := range slices.Sorted(maps.Keys(weeks)) {
+		w, err := profile.UnpackWeek(weeks[cohort])
+		if err != nil {
+			return fmt.Errorf("model: weeks: %.128q: %w", cohort, err)
+		}
+		if m.Weeks == nil {
+			m.Weeks = map[string]*profile.Week{}
+		}
+		m.Weeks[cohort] = w
+	}
+	return nil
 }
 
 func (m *Model) unpack(packed []byte) error {

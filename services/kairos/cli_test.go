@@ -108,7 +108,7 @@ func (s *system) life(t *testing.T, user, message string) {
 			DecisionID: message + action, AppID: "demo", UserID: user, MessageID: message, Trigger: "signal", Action: action,
 			OccurredAt: t0.Add(time.Duration(i) * 2 * time.Minute), Score: 0.21, ValueOfWaiting: 0.34, Gates: []string{"min_gap"},
 			NextWakeAt: t0.Add(2 * time.Minute), Why: "it is better to wait: " + action, PSeen: 0.8, POpen: 0.12, ModelVersion: version,
-			Features: event.Features{"live": 1, "value": 2, "relevance": 0.5, "opens_user": -0.25, "seen_cohort": 0.31}, RunnerUpMessageID: "rival",
+			Features: event.Features{"live": 1, "value": 2, "relevance": 0.5, "opens_user": -0.25}, RunnerUpMessageID: "rival",
 			Curve: event.Curve{AfterS: []float64{0, 60, 120, 7200}, Score: []float64{0.21, 0.3, 0.4, 0.1}, Waiting: []float64{0.34, 0.35, 0.36, 0}, ShutS: []float64{0, 60}},
 		})
 	}
@@ -128,7 +128,7 @@ func TestWhy(t *testing.T) {
 			"m-1", "demo · spring · ada · Europe/Berlin", "sent after 3 min 00 s; opened 1 min 00 s later", "min gap; look again in 2 min 00 s",
 			"signal →", "0.21", "0.34", "it is better to wait: hold", "it is better to wait: release",
 			"score now 0.21 = value 2 × relevance 0.5 × seen 0.8 × opened 0.12 − fatigue 0 − budget 0", "gates min gap", "runner-up rival",
-			"live 1 +0.43", "opens_user -0.25 -0.25", "seen_cohort 0.31 +0.31", "without weight: relevance 0.5, value 2",
+			"live 1 +0.43", "opens_user -0.25 -0.25", "without weight: relevance 0.5, value 2",
 			"The model learned-7 is not to be had any more", "· waiting * a release then", "+2.0h",
 		} {
 			require.Contains(t, out, want)
@@ -165,7 +165,6 @@ func TestWhy(t *testing.T) {
 	require.NotContains(t, last, "Weighed by")
 	all := file("--model", named)
 	require.Equal(t, 1, strings.Count(all, "Weighed by model learned-7; builtin-1 decided: feature"), all)
-	require.Equal(t, 2, strings.Count(all, "seen_cohort 0.31 +0.31"))
 	require.Contains(t, kairos(t, 1, append(from, "--model", write("bad.json", `{}`))...), "bad.json: model: version: is required")
 
 	lines := strings.Split(strings.TrimSpace(s.run(t, 0, "why", "m-1", "--json")), "\n")

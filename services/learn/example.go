@@ -30,10 +30,12 @@ type example struct {
 	app    string
 	task   task
 	inputs []input
-	slots  []int   // of the hashed weights
-	offset float64 // log-odds that the person's own answers add to those of an open
-	cohort float64 // log-odds that the hour of their cohort added to p_seen at the release; an example of presence has a slot
-	label  float64
+	// stranger says that the inputs are those of somebody of whom nothing is known but their cohort, at that hour. They follow
+	// from the model's weeks: see as.
+	stranger *stranger
+	slots    []int   // of the hashed weights, of an answer
+	offset   float64 // log-odds that the person's own answers add to those of an open
+	label    float64
 	// noticed says that the push was seen for sure, so that only p_open is in question.
 	noticed bool
 	// early says that it was opened within five minutes, and so was seen by then.
@@ -51,6 +53,26 @@ type example struct {
 const maxInput = 20
 
 func bounded(v float64) float64 { return min(max(v, -maxInput), maxInput) }
+
+// stranger is somebody of whom nothing is known.
+type stranger struct {
+	cohort string
+	hour   int // of the week
+}
+
+var unobserved = score.Unobserved()
+
+// as is the example as a model sees it.
+func (e *example) as(m *score.Model) *example {
+	if e.stranger == nil {
+		return e
+	}
+	var x score.Vector
+	unobserved.At(0, score.Logit(float64(m.Week(e.stranger.cohort)[e.stranger.hour])), &x)
+	seen := *e
+	seen.inputs = inputsOf(&x)
+	return &seen
+}
 
 // inputs of a vector as timing would have it at that instant.
 func inputsOf(x *score.Vector) []input {
@@ -156,20 +178,20 @@ func logOdds(w *score.Weights, table []float32, e *example, t task) float64 {
 	for _, in := range e.inputs {
 		sum += w[in.feature] * in.value
 	}
-	if e.task == t && len(table) > 0 {
+	if t == taskSeen {
+		return sum
+	}
+	if len(table) > 0 {
 		for _, slot := range e.slots {
 			sum += float64(table[slot])
 		}
 	}
-	if t == taskOpen {
-		return sum + e.offset
-	}
-	return sum + e.cohort
+	return sum + e.offset
 }
 
 // chance of an example's label by a finished model.
 func chance(m *score.Model, e *example) float64 {
-	p, _ := e.predict(
+	p, _ := e.as(m).predict(
 		func(e *example) float64 { return logOdds(&m.Seen, m.Hashed, e, taskSeen) },
 		func(e *example) float64 { return logOdds(&m.Open, m.Hashed, e, taskOpen) },
 	)

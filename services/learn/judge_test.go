@@ -270,36 +270,6 @@ func TestModelsHoldNoIdentifiers(t *testing.T) {
 	}
 }
 
-// The chance that timing saw in a release is the chance that is learned from: with what the hour of the cohort adds to
-// p_seen. A row that does not say it, from before, has none.
-func TestAnswersCountTheHourOfTheCohort(t *testing.T) {
-	t.Parallel()
-	m := score.Default()
-	m.Hashed = make([]float32, 1<<score.HashBits)
-	m.Hashed[score.CohortSlot("owls", 3)] = 1.25
-	for name, added := range map[string]float64{"at three": m.CohortOffset("owls", 3), "of before": 0} {
-		l := NewLearner(DefaultLimits())
-		l.judges = func(uint64) bool { return true }
-		c := score.Unobserved()
-		c.Prepare()
-		var x score.Vector
-		c.At(0, -1, &x)
-		features := event.Features{"opens_user": 0.4}
-		for f, v := range x.All() {
-			features[f.String()] = v
-		}
-		if added != 0 {
-			features["seen_cohort"] = added
-		}
-		l.Outcome(&event.Outcome{
-			AppID: "demo", UserID: "ada", MessageID: "m", Type: event.OutcomeIgnored, OccurredAt: monday, Features: features,
-		})
-		seen, open := m.PSeen(&x, added), score.Opens(m.Lift(&x)*math.Exp(0.4))
-		e := l.apps["demo"].held[taskOpen][0]
-		require.InDelta(t, (seen+(1-seen)*score.FoundLater)*open, chance(m, e), 1e-9, name)
-	}
-}
-
 // older is a record of the models topic as a program wrote it that knew one feature by another name.
 func older(t *testing.T, record []byte) []byte {
 	t.Helper()

@@ -89,12 +89,23 @@ func (l *Learner) Enriched(in *profile.Enriched, cause int64) {
 	if in.Profile.AllowsDeviceData() { // it has been withdrawn for what is in question, too
 		p.ask(now)
 		p.decide(signOf(in, now), now, func(q *pending, label float64) {
-			l.learn(p, &example{
-				app: p.app, task: taskSeen, inputs: inputsOf(&q.x), slots: []int{score.CohortSlot(p.cohort, q.hour)}, label: label,
-			})
+			l.learn(p, &example{app: p.app, task: taskSeen, inputs: inputsOf(&q.x), stranger: q.aside, label: label})
 		})
 	}
+	p.hours(&in.Profile, now, func(hourOfWeek int, seen bool) { l.tell(p, hourOfWeek, seen) })
 	p.follow(&in.Profile, now)
+}
+
+// tell gives an hour of a person to the weeks of their cohort and of everybody.
+func (l *Learner) tell(p *person, hourOfWeek int, seen bool) {
+	if l.warming || l.judges(p.hash) {
+		return
+	}
+	for _, t := range [2]*trainer{l.trainer(p.app), l.global} {
+		if !t.Through.After(l.through) {
+			t.tell(p.cohort, hourOfWeek, seen)
+		}
+	}
 }
 
 // erase forgets a person, and what is held back of them.
@@ -156,7 +167,7 @@ func (l *Learner) Outcome(o *event.Outcome) {
 	}
 	e := &example{
 		app: o.AppID, task: taskOpen, inputs: readInputs(o.Features), slots: messageSlots(o, p.cohort),
-		offset: offset(o.Features, "opens_user", "opens_daypart", "opens_category"), cohort: offset(o.Features, "seen_cohort"),
+		offset: offset(o.Features, "opens_user", "opens_daypart", "opens_category"),
 	}
 	switch o.Type {
 	case event.OutcomeControl:

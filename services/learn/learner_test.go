@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/kairos-push/kairos/pkg/profile"
 	"github.com/kairos-push/kairos/pkg/raced"
 	"github.com/kairos-push/kairos/pkg/score"
 )
@@ -149,29 +148,6 @@ func TestTheSameLogGivesTheSameBytes(t *testing.T) {
 	for i := range once {
 		require.True(t, bytes.Equal(once[i].Value, resumed[i].Value), "app %q\n%s\n%s", once[i].App, once[i].Value, resumed[i].Value)
 	}
-}
-
-// People of whom nothing is known teach when people are there: those of a cohort that lives by night, the rest by day.
-func TestTheShapeOfTheDayIsLearned(t *testing.T) {
-	t.Parallel()
-	opposite := map[string]string{"Europe/Berlin": "Pacific/Auckland", "Asia/Tokyo": "America/Sao_Paulo", "America/New_York": "Asia/Bangkok"}
-	rows := crowd("demo", 24, 2, 5)
-	for _, r := range rows {
-		if r.enriched == nil {
-			continue
-		}
-		p := &r.enriched.Profile
-		p.Presence = profile.Presence{}
-		if r.enriched.Fact.UserID < "u012" {
-			p.Cohort, p.TimeZone = "owls", opposite[p.TimeZone]
-		}
-	}
-	l := NewLearner(DefaultLimits())
-	play(t, l, rows, monday, monday.AddDate(0, 0, 2))
-	m := l.Model("demo")
-	require.Less(t, m.CohortOffset("", 3), m.CohortOffset("", 15))
-	require.Greater(t, m.CohortOffset("owls", 3), m.CohortOffset("owls", 15))
-	require.Zero(t, m.CohortOffset("larks", 3))
 }
 
 // A crash after some apps were published: the round is learned again, the published are left alone.

@@ -15,6 +15,7 @@ import (
 const (
 	spacing   = 10 * time.Minute // one instant in each stretch of this length is an example
 	within    = 5 * time.Minute  // a push counts as seen if the person is there by then
+	asides    = 4                // one such instant in so many also tells of those of whom nothing is known
 	stay      = time.Minute      // a sitting has to go on for so long to count
 	lateness  = 10 * time.Minute // signs that arrive later do not count any more
 	patience  = 2 * time.Hour    // after which a sitting without an end is no longer believed
@@ -49,7 +50,7 @@ type pending struct {
 	inUse bool
 	from  time.Time // beginning of the sitting that the label waits for; at, if it was in progress; zero if there is none
 	x     score.Vector
-	hour  int
+	aside *stranger // the instant is that of a stranger, whatever is known of the person
 }
 
 // watch is a message that was held out, for the visit to the app that may follow it. Of one that was sent, the row that
@@ -92,7 +93,8 @@ func signOf(in *profile.Enriched, received time.Time) sign {
 }
 
 // ask turns the time since the last record into instants in question, with what timing knew then: the profile of that
-// record, grown older.
+// record, grown older. The week that it is shrunk to is the built-in one, as that of the model is another in each round, and a
+// learner that is started again would not know it.
 func (p *person) ask(now time.Time) {
 	if !p.tells || p.at.IsZero() {
 		return
@@ -104,14 +106,17 @@ func (p *person) ask(now time.Time) {
 		if week == (profile.Week{}) {
 			week = p.habit.Week(&everybody, p.at)
 		}
-		local := at.In(p.loc)
-		q := pending{at: at, inUse: p.context.InUse < score.Never, hour: local.Hour()}
-		prior := score.Logit(float64(week[profile.HourOfWeek(at, p.loc)]))
+		q := pending{at: at, inUse: p.context.InUse < score.Never}
+		hour := profile.HourOfWeek(at, p.loc)
 		if q.inUse {
 			q.from = at
 		}
-		p.context.At(at.Sub(p.at).Seconds(), prior, &q.x)
+		p.context.At(at.Sub(p.at).Seconds(), score.Logit(float64(week[hour])), &q.x)
 		p.pending = append(p.pending, q)
+		if at.Unix()/int64(spacing/time.Second)%asides == 0 {
+			q.x, q.aside = score.Vector{}, &stranger{p.cohort, hour}
+			p.pending = append(p.pending, q)
+		}
 	}
 }
 

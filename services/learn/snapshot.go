@@ -35,6 +35,8 @@ type saved struct {
 	Open    map[string]coord `cbor:"3,keyasint,omitempty"`
 	Hashed  map[int]coord    `cbor:"4,keyasint,omitempty"`
 	Visits  map[int]visits   `cbor:"8,keyasint,omitempty"` // 5 were those of all categories: compared what does not compare
+	// Weeks are the tallies, by cohort.
+	Weeks map[string]*tally `cbor:"9,keyasint,omitempty"`
 	// Of the model of all apps only: it is written last, and so says where all of them stand.
 	Offsets Offsets `cbor:"6,keyasint,omitempty"`
 	Level   uint8   `cbor:"7,keyasint,omitempty"`
@@ -60,6 +62,7 @@ func must[T any](v T, err error) T {
 func (l *Learner) Round(end time.Time, next Offsets) ([]Snapshot, error) {
 	l.sweep()
 	l.recall(end)
+	l.global.grow(end)
 	verdict := l.global.settle(l.limits)
 	var out []Snapshot
 	for _, app := range slices.Sorted(maps.Keys(l.apps)) {
@@ -69,6 +72,7 @@ func (l *Learner) Round(end time.Time, next Offsets) ([]Snapshot, error) {
 			continue
 		}
 		t.rebase(l.global.good)
+		t.grow(end)
 		v := t.settle(l.limits)
 		t.Through = end
 		s, err := t.snapshot(v, saved{})
@@ -86,7 +90,7 @@ func (l *Learner) Round(end time.Time, next Offsets) ([]Snapshot, error) {
 func (l *Learner) Skip(end time.Time) { l.through = end }
 
 func (t *trainer) snapshot(v verdict, s saved) (Snapshot, error) {
-	s.Through, s.Visits, s.Hashed = t.Through.UnixMilli(), t.visits, t.weights.Hashed
+	s.Through, s.Visits, s.Hashed, s.Weeks = t.Through.UnixMilli(), t.visits, t.weights.Hashed, t.weeks
 	s.Seen, s.Open = byName(&t.weights.Seen), byName(&t.weights.Open)
 	blob, err := encoder.Marshal(s)
 	if err != nil {
@@ -174,6 +178,7 @@ func (t *trainer) load(record []byte) (s saved, unknown []string, err error) {
 	}
 	t.Through = time.UnixMilli(s.Through).UTC()
 	maps.Copy(t.visits, s.Visits)
+	maps.Copy(t.weeks, s.Weeks)
 	unknown = append(unknown, take(&t.weights.Seen, "seen", s.Seen)...)
 	unknown = append(unknown, take(&t.weights.Open, "open", s.Open)...)
 	slices.Sort(unknown)
@@ -214,6 +219,11 @@ func (s *saved) check() error {
 			if slot < 0 || slot >= 1<<score.HashBits || !(n.Came >= 0 && n.Came <= n.N && n.N < 1<<53) {
 				errs = append(errs, fmt.Errorf("visits[%d]: want a slot below %d and counts, got %v of %v", slot, 1<<score.HashBits, n.Came, n.N))
 			}
+		}
+	}
+	for cohort, x := range s.Weeks {
+		if !x.sane() {
+			errs = append(errs, fmt.Errorf("weeks: %.128q: want counts that are finite and not below 0", cohort))
 		}
 	}
 	if s.Level > 63 {

@@ -16,6 +16,7 @@ type trainer struct {
 	prior   *score.Model
 	good    *score.Model   // the last one that was believed
 	visits  map[int]visits // by category
+	weeks   map[string]*tally
 	Through time.Time
 
 	weights  weights
@@ -38,7 +39,7 @@ func (w *weights) clone() weights {
 }
 
 func newTrainer(app string, prior *score.Model) *trainer {
-	t := &trainer{app: app, prior: prior, good: prior, visits: map[int]visits{}}
+	t := &trainer{app: app, prior: prior, good: prior, visits: map[int]visits{}, weeks: map[string]*tally{}}
 	t.weights.Hashed = map[int]coord{}
 	t.believed = t.weights.clone()
 	return t
@@ -65,6 +66,7 @@ func (t *trainer) recall(over func(*example) bool) {
 
 // train learns from an example.
 func (t *trainer) train(e *example) {
+	e = e.as(t.good)
 	p, q := e.predict(t.seen, t.open)
 	g := e.gradient(p, q)
 	w := &t.weights.Seen
@@ -92,23 +94,21 @@ func (t *trainer) train(e *example) {
 
 func (t *trainer) seen(e *example) float64 {
 	z := logOdds(&t.prior.Seen, t.prior.Hashed, e, taskSeen)
-	return z + t.learned(&t.weights.Seen, e, e.task == taskSeen)
+	return z + t.learned(&t.weights.Seen, e, nil)
 }
 
 func (t *trainer) open(e *example) float64 {
 	z := logOdds(&t.prior.Open, t.prior.Hashed, e, taskOpen)
-	return z + t.learned(&t.weights.Open, e, true)
+	return z + t.learned(&t.weights.Open, e, e.slots)
 }
 
-func (t *trainer) learned(w *[score.NumFeatures]coord, e *example, slots bool) float64 {
+func (t *trainer) learned(w *[score.NumFeatures]coord, e *example, slots []int) float64 {
 	sum := 0.0
 	for _, in := range e.inputs {
 		sum += dense.weight(w[in.feature]) * in.value
 	}
-	if slots {
-		for _, slot := range e.slots {
-			sum += hashed.weight(t.weights.Hashed[slot])
-		}
+	for _, slot := range slots {
+		sum += hashed.weight(t.weights.Hashed[slot])
 	}
 	return sum
 }
@@ -144,6 +144,9 @@ func (t *trainer) model() *score.Model {
 		if !score.Feature(f).OfMoment() {
 			m.Open[f] = min(m.Open[f], 0)
 		}
+	}
+	if len(t.weeks) > 0 {
+		m.Weeks = t.weekly(t.prior.Week(""))
 	}
 	if len(m.Hashed) == 0 && len(t.weights.Hashed) == 0 {
 		return &m

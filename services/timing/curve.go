@@ -52,13 +52,14 @@ func (e *Engine) Moments(app string, p *profile.Profile, now time.Time) Curve {
 		x.Score = score.Moment{Value: 1, Relevance: 1, PSeen: x.PSeen, POpen: x.POpen}.Utility()
 		c.Day = append(c.Day, x)
 	}
-	week := t.p.Presence.Week(&t.week, t.now)
+	week := t.p.Presence.Week(t.model.Week(t.p.Cohort), t.now)
 	var x score.Vector
 	nothing := score.Unobserved()
+	nothing.Untold = !t.p.AllowsDeviceData() || !t.p.Recency.Tells(t.now)
 	nothing.Prepare()
 	for h := range week {
 		nothing.At(0, score.Logit(float64(week[h])), &x)
-		c.Week[h] = t.model.PSeen(&x, t.model.CohortOffset(t.p.Cohort, h%24))
+		c.Week[h] = t.model.PSeen(&x)
 	}
 	return c
 }

@@ -122,14 +122,13 @@ const (
 	fOpensMessage
 	fDismissalsUser
 	fMomentsPerHour
-	fSeenCohort
 	extras
 )
 
 var extraNames = [extras]string{
 	"value", "relevance", "hours_held", "hours_left", "fatigue_user", "fatigue_category",
 	score.PressureUser.String(), score.PressureCategory.String(),
-	"opens_user", "opens_daypart", "opens_category", "opens_message", "dismissals_user", "moments_per_hour", "seen_cohort",
+	"opens_user", "opens_daypart", "opens_category", "opens_message", "dismissals_user", "moments_per_hour",
 }
 
 // worth ranks the messages of a person: the best that can be done with each.
@@ -203,7 +202,6 @@ func (t *turn) estimate(ws *workspace, h *Held, a *appraisal) estimate {
 	e.extra[fOpensMessage] = t.model.MessageOffset(m, e.channel, t.p.Cohort)
 	e.extra[fDismissalsUser] = ws.put
 	e.extra[fMomentsPerHour] = p.rate[0] * 3600
-	e.extra[fSeenCohort] = p.cohort
 	return e
 }
 

@@ -70,13 +70,11 @@ func TestAStrangerGetsTheMomentOfAll(t *testing.T) {
 func TestAStrangerOfACohortGetsItsMoment(t *testing.T) {
 	t.Parallel()
 	m := score.Default()
-	m.Version, m.Hashed = "owls", make([]float32, 1<<score.HashBits)
-	for h := range 24 {
-		m.Hashed[score.CohortSlot("owls", h)] = 2
-		if h >= 7 && h < 22 {
-			m.Hashed[score.CohortSlot("owls", h)] = -2
-		}
+	owls := *m.Week("")
+	for h := range owls {
+		owls[h] = m.Week("")[(h+12)%profile.HoursOfWeek]
 	}
+	m.Version, m.Weeks = "owls", map[string]*profile.Week{"owls": &owls}
 	released := func(cohort string) int {
 		s := tell(t, "")
 		s.engine.SetModel("", m, time.Unix(1, 0))
@@ -87,7 +85,7 @@ func TestAStrangerOfACohortGetsItsMoment(t *testing.T) {
 		require.Equal(t, "owls", s.releases[0].ModelVersion)
 		return s.releases[0].ReleasedAt.In(s.loc).Hour()
 	}
-	require.Less(t, (released("owls")+2)%24, 9, "at night")
+	require.Less(t, (released("owls")+24-19)%24, 15, "at night")
 	require.Less(t, (released("larks")+24-7)%24, 15, "of whom nothing was learned")
 }
 

@@ -40,7 +40,6 @@ type path struct {
 
 	sitting  sitting
 	now      score.Vector // the features at the first point
-	cohort   float64      // offset of p_seen at the first point
 	bestLift float64      // of the model
 	habits   habits
 }
@@ -83,12 +82,12 @@ func (p *path) draw(t *turn, c *score.Context, end float64) {
 	w := &p.habits
 	w.learn(t)
 	p.bestLift = t.model.BestLift()
-	p.cohort = w.hour(0).cohort
 	p.sit(t, c, end)
 	w.span(t.now) // a sitting may last beyond a change of the clocks
 	away := *c
 	if p.sitting.n > 0 {
 		away = score.Unobserved()
+		away.Untold = c.Untold
 		away.Prepare()
 	}
 	var x score.Vector
@@ -108,7 +107,7 @@ func (p *path) draw(t *turn, c *score.Context, end float64) {
 		if i == 0 && p.sitting.n == 0 {
 			p.now = x
 		}
-		p.seen[i] = t.model.PSeen(&x, h.cohort)
+		p.seen[i] = t.model.PSeen(&x)
 		p.lift[i] = t.model.Lift(&x)
 		p.rate[i], p.part[i] = h.rate, h.part
 		stale, hour = x.Stale(), h.week
@@ -129,7 +128,7 @@ func (p *path) sit(t *turn, c *score.Context, end float64) {
 		if s.n == 0 {
 			p.now = x
 		}
-		s.seen[s.n] = t.model.PSeen(&x, h.cohort)
+		s.seen[s.n] = t.model.PSeen(&x)
 		s.lift[s.n] = t.model.Lift(&x)
 	}
 }
@@ -149,11 +148,10 @@ type habits struct {
 }
 
 type hour struct {
-	week   int
-	part   uint8
-	prior  float64 // log-odds that the person looks at the phone
-	cohort float64
-	rate   float64 // of moments, per second
+	week  int
+	part  uint8
+	prior float64 // log-odds that the person looks at the phone
+	rate  float64 // of moments, per second
 }
 
 // maxRate of moments is six an hour, so that a step of the grid holds at most one (λ·dt ≤ 1).
@@ -164,7 +162,8 @@ const maxHabit = 0.95
 
 // learn takes in what the turn's profile says.
 func (w *habits) learn(t *turn) {
-	*w = habits{turn: t, week: t.p.Presence.Week(&t.week, t.now), level: 1, often: observability(t.p, t.now)}
+	everybody := t.model.Week(t.p.Cohort)
+	*w = habits{turn: t, week: t.p.Presence.Week(everybody, t.now), level: 1, often: observability(t.p, t.now)}
 	w.span(t.now)
 	_, _, unlocks := t.p.Recency.Unlocks(t.now)
 	switch {
@@ -173,7 +172,7 @@ func (w *habits) learn(t *turn) {
 		var own, all float64
 		for h := range w.week {
 			own += float64(w.week[h])
-			all += float64(t.week[h])
+			all += float64(everybody[h])
 		}
 		w.level = max(1, all/own)
 	default: // the presence of an hour counts once, however many unlocks it had
@@ -208,11 +207,10 @@ func (w *habits) hour(after float64) *hour {
 		w.known[i] = true
 		p := float64(w.week[i])
 		*h = hour{
-			week:   i,
-			part:   uint8(i % 24 / 3),
-			prior:  score.Logit(min(p*w.level, max(p, maxHabit))),
-			cohort: w.model.CohortOffset(w.p.Cohort, i%24),
-			rate:   min(-math.Log1p(-p)/3600*w.often, maxRate),
+			week:  i,
+			part:  uint8(i % 24 / 3),
+			prior: score.Logit(min(p*w.level, max(p, maxHabit))),
+			rate:  min(-math.Log1p(-p)/3600*w.often, maxRate),
 		}
 	}
 	return h

@@ -18,7 +18,6 @@ import (
 type Engine struct {
 	policy  policy.Policy
 	since   time.Time // when the policy came into force
-	week    profile.Week
 	builtin *loaded
 	models  sync.Map // app → *loaded; "" is for every app without its own
 	scratch sync.Pool
@@ -27,7 +26,7 @@ type Engine struct {
 // NewEngine decides by the policy, with the built-in model until SetModel.
 func NewEngine(p policy.Policy) *Engine {
 	long := time.Unix(1, 0) // what is held by another policy or model is due at once
-	e := &Engine{policy: p, since: long, week: profile.DefaultWeek(), builtin: load(score.Default(), long)}
+	e := &Engine{policy: p, since: long, builtin: load(score.Default(), long)}
 	e.scratch.New = func() any { return new(workspace) }
 	return e
 }

@@ -96,8 +96,6 @@ func contributions(d *event.Decision, m *score.Model) string {
 			l.seen, l.open = l.value*m.Seen[f], l.value*m.Open[f]
 		} else if strings.HasPrefix(name, "opens_") {
 			l.open = l.value
-		} else if name == "seen_cohort" {
-			l.seen = l.value
 		}
 		seen, open = seen+l.seen, open+l.open
 		lines = append(lines, l)
