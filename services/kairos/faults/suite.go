@@ -178,14 +178,16 @@ func (s *suite) judge(ctx context.Context, f *Fault, r *run, seed uint64) (*veri
 // often is the time between two looks.
 const often = 3 * time.Second
 
-// settle looks again and again until nothing is open, or time is up; then once more, for what comes late and twice.
+// settle looks again and again until nothing is open, or time is up; then once more, for what comes late and twice. A cluster
+// that does not answer yet is asked again: it may be what the fault has left.
 func (s *suite) settle(ctx context.Context, r *run, since time.Time, limit, quiet time.Duration) (*verify.Report, error) {
 	for begun := s.clock.Now(); ; {
 		rep, err := s.look(ctx, r, since)
-		if err != nil {
+		over := s.clock.Since(begun) > limit
+		if err != nil && over {
 			return nil, err
 		}
-		if rep.Settled() || s.clock.Since(begun) > limit {
+		if over || err == nil && rep.Settled() {
 			break
 		}
 		if err := s.clock.Sleep(ctx, often); err != nil {

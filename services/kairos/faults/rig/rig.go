@@ -109,10 +109,12 @@ func (r *Rig) topics(ctx context.Context) error {
 		return err
 	}
 	outcomes := r.Prefix + topic.Outcomes.Name
-	if err := verify.BrokersTime(ctx, r.Kafka.Brokers(), outcomes); err != nil {
-		return err
-	}
-	return Await(time.Minute, func() error { return verify.HasBrokersTime(ctx, r.Kafka.Brokers(), outcomes) })
+	return Await(time.Minute, func() error { // not every broker may know of the topic yet
+		if err := verify.BrokersTime(ctx, r.Kafka.Brokers(), outcomes); err != nil {
+			return err
+		}
+		return verify.HasBrokersTime(ctx, r.Kafka.Brokers(), outcomes)
+	})
 }
 
 func (r *Rig) services(context.Context) error {
