@@ -49,6 +49,7 @@ type suite struct {
 	clock    clock.Clock
 	kafka    *pipetest.Kafka
 	count    int
+	rows     int // of this cluster
 }
 
 // newSuite builds the programs unless they are there. done ends Kafka, and removes what is not to be kept.
@@ -216,11 +217,16 @@ func (s *suite) look(ctx context.Context, r *run, since time.Time) (*verify.Repo
 	return verify.Judge(acked, pushes, rows, since), nil
 }
 
+// rowsOfCluster is after how many rows Kafka begins anew: each leaves its topics, and they make it slow.
+const rowsOfCluster = 12
+
 // cluster gives Kafka so many nodes.
 func (s *suite) cluster(nodes int) error {
-	if s.kafka != nil && len(s.kafka.Nodes) == nodes {
+	if s.kafka != nil && len(s.kafka.Nodes) == nodes && s.rows < rowsOfCluster {
+		s.rows++
 		return nil
 	}
+	s.rows = 1
 	s.close()
 	dir, err := os.MkdirTemp(s.dir, "kafka-")
 	if err != nil {
