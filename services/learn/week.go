@@ -149,9 +149,9 @@ func (x *tally) week(parent *profile.Week) *profile.Week {
 			rate[h] = -math.Log1p(-min(p, profile.MaxPresence))
 		}
 	}
-	low, high := -10.0, 10.0 // of the logarithm of the part of which what is seen is one
+	low, high := -8.0, 8.0 // of the logarithm of the part of which what is seen is one
 	var out profile.Week
-	for range 40 {
+	for range 26 {
 		part := math.Exp((low + high) / 2)
 		total := 0.0
 		for h, r := range rate {
