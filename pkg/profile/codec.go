@@ -47,6 +47,7 @@ type (
 		Pruned      uint64                  `cbor:"16,keyasint,omitempty"`
 		DisabledAt  int64                   `cbor:"17,keyasint,omitempty"`
 		Changed     [Breakpoints]int64      `cbor:"18,keyasint,omitzero"`
+		Lags        Lags                    `cbor:"19,keyasint,omitzero"`
 	}
 	packedReading struct {
 		_     struct{} `cbor:",toarray"`
@@ -135,7 +136,7 @@ func (p Profile) MarshalCBOR() ([]byte, error) {
 			DeviceID: d.DeviceID, Platform: d.Platform, Channel: d.Channel, AddressType: d.AddressType, Address: d.Address,
 			TimeZone: d.TimeZone, ZoneAt: millis(d.ZoneAt), Locale: d.Locale, AppVersion: d.AppVersion, Permission: d.Permission,
 			UpdatedAt: millis(d.UpdatedAt), LastSeenAt: millis(d.LastSeenAt),
-			Deleted: d.Deleted, PrunedAt: millis(d.PrunedAt), Pruned: d.Pruned, DisabledAt: millis(d.DisabledAt),
+			Deleted: d.Deleted, PrunedAt: millis(d.PrunedAt), Pruned: d.Pruned, DisabledAt: millis(d.DisabledAt), Lags: d.Lags,
 		}
 		for j, r := range d.Live.all() {
 			w.Devices[i].Live[j] = packedReading{Value: r.Value, At: millis(r.At)}
@@ -176,7 +177,7 @@ func (p *Profile) UnmarshalCBOR(b []byte) error {
 			DeviceID: d.DeviceID, Platform: d.Platform, Channel: d.Channel, AddressType: d.AddressType, Address: d.Address,
 			TimeZone: d.TimeZone, ZoneAt: instant(d.ZoneAt), Locale: d.Locale, AppVersion: d.AppVersion, Permission: d.Permission,
 			UpdatedAt: instant(d.UpdatedAt), LastSeenAt: instant(d.LastSeenAt),
-			Deleted: d.Deleted, PrunedAt: instant(d.PrunedAt), Pruned: d.Pruned, DisabledAt: instant(d.DisabledAt),
+			Deleted: d.Deleted, PrunedAt: instant(d.PrunedAt), Pruned: d.Pruned, DisabledAt: instant(d.DisabledAt), Lags: d.Lags,
 		}
 		for j, r := range p.Devices[i].Live.all() {
 			*r = Reading{Value: d.Live[j].Value, At: instant(d.Live[j].At)}

@@ -71,6 +71,8 @@ type Device struct {
 	// PrunedAt and Pruned remember the address (as a hash) that a provider called dead, and when. Never on the topic.
 	PrunedAt time.Time `json:"-"`
 	Pruned   uint64    `json:"-"`
+	// Lags tell by how much the phone's clock is behind. Never on the topic, whose times are corrected.
+	Lags Lags `json:"-"`
 }
 
 // Recency says when the person last did what, over all devices and own-app events.

@@ -134,6 +134,9 @@ func full() *Profile {
 	for i, r := range d.Live.all() {
 		r.Set("unlocked", monday.Add(time.Duration(i)*time.Second))
 	}
+	for range 20 {
+		d.Lags.Heard(3 * time.Minute)
+	}
 	p.Devices = []Device{d}
 	for i := range 500 {
 		at := monday.Add(time.Duration(i*37) * time.Minute)

@@ -20,7 +20,12 @@ func (s *step) signal(sig *event.Signal) (fresh bool) {
 	if s.p.Recent.Seen(event.KindSignal, sig.SignalID, s.received) {
 		return false
 	}
-	at := s.instant(sig.ObservedAt)
+	at, corrected := s.told(sig.ObservedAt, sig.DeviceID)
+	if corrected {
+		right := *sig
+		right.ObservedAt = at
+		s.fact.Signal = &right
+	}
 	d, r := s.device(sig.DeviceID), &s.p.Recency
 	switch sig.Kind {
 	case event.SignalUnlocked:

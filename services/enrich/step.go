@@ -76,6 +76,17 @@ func (s *step) instant(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Millisecond)
 }
 
+// told is the time of an observation by a phone's clock, and whether that clock is behind and was corrected.
+func (s *step) told(t time.Time, deviceID string) (at time.Time, corrected bool) {
+	if deviceID == "" {
+		return s.instant(t), false
+	}
+	d := s.device(deviceID)
+	d.Lags.Heard(s.received.Sub(t))
+	behind := d.Lags.Behind()
+	return s.instant(t.Add(behind)), behind > 0
+}
+
 // came takes in a sign that the person was there of their own accord: such signs show moments, if they come in time.
 func (s *step) came(at time.Time, deviceID string) {
 	s.p.Recency.Heard(at, s.received)
@@ -102,7 +113,12 @@ func (s *step) event(e *event.Event) (fresh bool) {
 	if s.p.Recent.Seen(event.KindEvent, e.EventID, s.received) {
 		return false
 	}
-	at := s.instant(e.OccurredAt)
+	at, corrected := s.told(e.OccurredAt, e.DeviceID)
+	if corrected {
+		right := *e
+		right.OccurredAt = at
+		s.fact.Event = &right
+	}
 	r := &s.p.Recency
 	latest(&r.AppEventAt, at)
 	switch e.Name {
@@ -131,7 +147,16 @@ func (s *step) receipt(r *event.Receipt) (fresh bool) {
 	if s.p.Recent.Seen(event.KindReceipt, r.ReceiptID, s.received) {
 		return false
 	}
-	at := s.instant(r.OccurredAt)
+	device := r.DeviceID
+	if !s.p.AllowsUserData() {
+		device = "" // nothing is kept of its clock
+	}
+	at, corrected := s.told(r.OccurredAt, device)
+	if corrected {
+		right := *r
+		right.OccurredAt = at
+		s.fact.Receipt = &right
+	}
 	if r.Kind == event.ReceiptDisabled {
 		d := s.device(r.DeviceID)
 		latest(&d.DisabledAt, at)

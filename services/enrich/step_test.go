@@ -122,6 +122,31 @@ func TestLateReadingsDoNotMoveStateBack(t *testing.T) {
 	require.Equal(t, *late, enriched(t, effects[1]).Fact)
 }
 
+// A phone whose clock is three minutes behind: once that is known, all that it says is put right.
+func TestAClockThatIsBehindIsPutRight(t *testing.T) {
+	t.Parallel()
+	const behind = 3 * time.Minute
+	lagging := func(f *event.Fact) *event.Fact {
+		f.ReceivedAt = f.ReceivedAt.Add(behind)
+		return f
+	}
+	p := known()
+	for i := range 16 {
+		p, _ = feed(p, lagging(signal(event.SignalHeadphonesConnected, after(time.Duration(i)*time.Minute))))
+	}
+	now := after(time.Hour)
+	p, effects := feed(p, lagging(signal(event.SignalUnlocked, now)), lagging(ownEvent("session_started", now)),
+		lagging(fact(now, &event.Receipt{ReceiptID: "r", MessageID: "m", UserID: "u1", DeviceID: "d1", Kind: event.ReceiptOpened, OccurredAt: now})))
+	right := now.Add(behind)
+	require.Equal(t, right, p.Device("d1").Live.Lock.At)
+	require.Equal(t, right, p.Recency.UnlockAt)
+	require.Equal(t, right, p.Recency.AppStartAt)
+	require.Len(t, effects, 3)
+	require.Equal(t, right, enriched(t, effects[0]).Fact.Signal.ObservedAt)
+	require.Equal(t, right, enriched(t, effects[1]).Fact.Event.OccurredAt)
+	require.Equal(t, right, enriched(t, effects[2]).Fact.Receipt.OccurredAt)
+}
+
 func TestEveryKindOfSignalHasItsReading(t *testing.T) {
 	t.Parallel()
 	text := func(s string) event.Scalar { return event.Scalar{Text: s} }

@@ -82,7 +82,7 @@ func (s *step) forgetPresence() {
 	s.p.Recency.Sitting()
 	s.p.Devices, s.copied = slices.Clone(s.p.Devices), true
 	for i := range s.p.Devices {
-		s.p.Devices[i].LastSeenAt = time.Time{}
+		s.p.Devices[i].LastSeenAt, s.p.Devices[i].Lags = time.Time{}, profile.Lags{}
 	}
 }
 
