@@ -195,8 +195,8 @@ func TestACheckpointRepairsTheJournalBeforeCompaction(t *testing.T) {
 	}))
 }
 
-// TestARecordAmidACheckpointIsRepairedByTheNext: the old state comes to the log after the next owner has looked for such, and before the record
-// that ends its checkpoint.
+// TestARecordAmidACheckpointIsRepairedByTheNext: the old state comes to the log after the next owner has looked for such, and
+// before the record that ends its checkpoint.
 func TestARecordAmidACheckpointIsRepairedByTheNext(t *testing.T) {
 	require.NoError(t, scripted(t, func(w *world, user string) {
 		zombie := w.newest

@@ -117,6 +117,9 @@ const observed = 48 * time.Hour
 // Tells says whether some phone of the person tells when it is unlocked: then its silence means something, too.
 func (r *Recency) Tells(now time.Time) bool { return Age(r.UnlockAt, now) <= observed }
 
+// TellsUse says the same of a person who allows it.
+func (p *Profile) TellsUse(now time.Time) bool { return p.AllowsDeviceData() && p.Recency.Tells(now) }
+
 // mostlyLate is the share of late signs from which on a phone tells in batches what is over.
 const mostlyLate = 0.5
 

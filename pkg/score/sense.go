@@ -17,8 +17,8 @@ func Sense(p *profile.Profile, now time.Time) Context {
 		c.App = seconds(p.Recency.AppEventAt, now)
 		c.SessionSeconds = float64(p.Recency.SessionSeconds)
 	}
+	c.Untold = !p.TellsUse(now)
 	if p.AllowsDeviceData() {
-		c.Untold = !p.Recency.Tells(now)
 		senseDevices(p, now, &c)
 	}
 	c.Prepare()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -108,9 +107,9 @@ func (s *store) restoreOnce(ctx context.Context, told []known, lifetime time.Dur
 			left = append(left, writing[i])
 			continue
 		}
-		n, err := strconv.ParseInt(v[1], 10, 64)
+		n, err := recordsOf(v)
 		if err != nil {
-			return 0, nil, fmt.Errorf("dispatch: swap.lua answered %q", v)
+			return 0, nil, err
 		}
 		if n <= s.writes[writing[i].bucket].Load() { // it went back meanwhile, with what was written before
 			return 0, nil, errLost

@@ -78,9 +78,9 @@ func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int6
 	case err != nil:
 		return seen, false, fmt.Errorf("dispatch: send record: %w", err)
 	case len(v) == 2 && v[0] == "ok":
-		n, err := strconv.ParseInt(v[1], 10, 64)
+		n, err := recordsOf(v)
 		if err != nil {
-			return seen, false, fmt.Errorf("dispatch: swap.lua answered %q", v)
+			return seen, false, err
 		}
 		s.wrote(at.bucket, n)
 		return next, true, nil
@@ -94,6 +94,15 @@ func (s *store) swap(ctx context.Context, at place, seen, next Record, mark int6
 	default:
 		return seen, false, fmt.Errorf("dispatch: swap.lua answered %q", v)
 	}
+}
+
+// recordsOf is how many records a bucket has had, by the answer of swap.lua to one that it took.
+func recordsOf(v []string) (int64, error) {
+	n, err := strconv.ParseInt(v[len(v)-1], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("dispatch: swap.lua answered %q", v)
+	}
+	return n, nil
 }
 
 // swapCall is a run of swap.lua, and the text of the record to write.

@@ -152,7 +152,8 @@ func (x *tally) week(parent *profile.Week) *profile.Week {
 	low, high := -8.0, 8.0 // of the logarithm of the part of which what is seen is one
 	var out profile.Week
 	for range 26 {
-		part := math.Exp((low + high) / 2)
+		middle := (low + high) / 2
+		part := math.Exp(middle)
 		total := 0.0
 		for h, r := range rate {
 			p := min(max(-math.Expm1(-r*part), profile.MinPresence), profile.MaxPresence)
@@ -160,9 +161,9 @@ func (x *tally) week(parent *profile.Week) *profile.Week {
 			total += p
 		}
 		if total < sum {
-			low = math.Log(part)
+			low = middle
 		} else {
-			high = math.Log(part)
+			high = middle
 		}
 	}
 	out.Round()

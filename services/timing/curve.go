@@ -55,7 +55,7 @@ func (e *Engine) Moments(app string, p *profile.Profile, now time.Time) Curve {
 	week := t.p.Presence.Week(t.model.Week(t.p.Cohort), t.now)
 	var x score.Vector
 	nothing := score.Unobserved()
-	nothing.Untold = !t.p.AllowsDeviceData() || !t.p.Recency.Tells(t.now)
+	nothing.Untold = !t.p.TellsUse(t.now)
 	nothing.Prepare()
 	for h := range week {
 		nothing.At(0, score.Logit(float64(week[h])), &x)

@@ -46,7 +46,7 @@ func (ws *workspace) prepare(t *turn) {
 		}
 	}
 	c := score.Sense(t.p, t.now)
-	if t.p.AllowsDeviceData() && t.p.Recency.Tells(t.now) {
+	if t.p.TellsUse(t.now) {
 		_, _, unlocks := t.p.Recency.Unlocks(t.now)
 		ws.moments.fill(t.h.Moments.Bins, &score.Moments{Quality: t.model.Sittings(unlocks), Share: t.model.lengths})
 	} else {

@@ -168,7 +168,7 @@ func (w *habits) learn(t *turn) {
 	_, _, unlocks := t.p.Recency.Unlocks(t.now)
 	switch {
 	case t.p.Presence.IsZero():
-	case !t.p.AllowsDeviceData() || !t.p.Recency.Tells(t.now):
+	case !t.p.TellsUse(t.now):
 		var own, all float64
 		for h := range w.week {
 			own += float64(w.week[h])
