@@ -72,6 +72,12 @@ type Target struct {
 	Locale      string `json:"locale,omitzero" cbor:"7,keyasint,omitempty"`
 }
 
+// Span of time, without its end.
+type Span struct {
+	From time.Time `json:"from" cbor:"1,keyasint"`
+	To   time.Time `json:"to" cbor:"2,keyasint"`
+}
+
 // Release tells dispatch that a message's moment has come.
 type Release struct {
 	ReleaseID     string    `json:"release_id"`
@@ -92,4 +98,9 @@ type Release struct {
 	ModelVersion  string    `json:"model_version,omitzero"`
 	TimeZone      string    `json:"time_zone,omitzero"`
 	InApp         bool      `json:"in_app,omitzero"` // the person is in the app: a hint for it, no notification
+	// Closed are the times until the deadline, of the first nine days, at which it must not be sent either: the person's quiet
+	// hours, and what is outside of the delivery window.
+	Closed []Span `json:"closed,omitzero"`
+	// Withdrawn says why no provider is to be asked any more. Such a release repeats one, without its content and addresses.
+	Withdrawn string `json:"withdrawn,omitzero"`
 }

@@ -59,6 +59,8 @@ func (o *owned) retake(ctx context.Context, r *stream.Record) error {
 	}
 	if left {
 		o.admitLocked(ctx, r, rel, Bulk)
+	} else if err == nil && rel.Withdrawn != "" {
+		delete(o.withdrawn, rel.ReleaseID)
 	}
 	o.wm.behind = r.Offset + 1
 	return nil

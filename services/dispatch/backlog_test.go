@@ -20,19 +20,11 @@ func newOwner(room int) *owned {
 	d := &Dispatch{cfg: Config{ParkAfter: time.Hour}, metrics: newMetrics(nil, nil), routes: &routes{}, windows: [lanes]*window{newWindow(room), newWindow(room)}}
 	d.queue = newQueue(d.clock, func(string) *rate.Limiter { return nil }, enough)
 	d.later = newLater(d.clock, d.queue.push)
-	return d.owner()
-}
-
-func (d *Dispatch) owner() *owned {
-	return &owned{
-		d: d, p: &stream.Partition{}, lost: make(chan struct{}, 1), more: make(chan struct{}, 1), idle: make(chan struct{}),
-		byID: map[string]*live{}, shown: map[string][]*live{}, order: order{},
-		wm: newWatermark(0), apps: map[string]int64{},
-	}
+	return d.owner(&stream.Partition{})
 }
 
 // logged is a bulk release of an app, as it is read at an offset.
-func logged(offset int64, app string) *stream.Record {
+func logged(offset int64, app string) stream.Record {
 	id := fmt.Sprint(offset)
 	value, err := event.Encode(event.Release{
 		ReleaseID: id, AppID: app, UserID: id, Deadline: t0.Add(time.Hour), ReleasedAt: t0,
@@ -42,7 +34,7 @@ func logged(offset int64, app string) *stream.Record {
 	if err != nil {
 		panic(err)
 	}
-	return &stream.Record{Offset: offset, Key: []byte(event.Key(app, id)), Value: value}
+	return stream.Record{Offset: offset, Key: []byte(event.Key(app, id)), Value: value}
 }
 
 // TestABacklogEnds: once what was passed over has been read again, the window decides alone, and an app that overflowed it is
@@ -51,19 +43,19 @@ func TestABacklogEnds(t *testing.T) {
 	t.Parallel()
 	o := newOwner(4)
 	for offset := range int64(6) {
-		require.NoError(t, o.take(t.Context(), logged(offset, "a")))
+		require.NoError(t, o.takeAll(t.Context(), []stream.Record{logged(offset, "a")}))
 	}
 	require.Len(t, o.byID, 2, "of four, one app gets two")
 	require.Equal(t, int64(2), o.wm.behind)
 	for offset := int64(2); offset < 6; offset++ {
 		require.False(t, o.caughtUp(offset))
 		o.finish(o.byID[fmt.Sprint(offset-2)])
-		require.NoError(t, o.retake(t.Context(), logged(offset, "a")))
+		require.NoError(t, o.retake(t.Context(), new(logged(offset, "a"))))
 	}
 	require.True(t, o.caughtUp(6))
 	require.Equal(t, int64(4), o.wm.mark())
 	o.finish(o.byID["4"])
-	require.NoError(t, o.take(t.Context(), logged(6, "a")))
+	require.NoError(t, o.takeAll(t.Context(), []stream.Record{logged(6, "a")}))
 	require.Contains(t, o.byID, "6")
 	require.Equal(t, int64(-1), o.wm.behind)
 }
@@ -74,10 +66,10 @@ func TestABacklogHoldsTheLogByItself(t *testing.T) {
 	t.Parallel()
 	o := newOwner(4)
 	for offset, app := range []string{"a", "a", "a", "b", "a"} {
-		require.NoError(t, o.take(t.Context(), logged(int64(offset), app)))
+		require.NoError(t, o.takeAll(t.Context(), []stream.Record{logged(int64(offset), app)}))
 	}
 	o.finish(o.byID["0"])
-	require.NoError(t, o.retake(t.Context(), logged(2, "a")))
+	require.NoError(t, o.retake(t.Context(), new(logged(2, "a"))))
 	for _, id := range []string{"1", "2", "3"} {
 		o.finish(o.byID[id])
 	}
@@ -90,18 +82,18 @@ func TestALongBacklogKeepsNothingOfOtherApps(t *testing.T) {
 	t.Parallel()
 	o := newOwner(4)
 	for offset := range int64(3) {
-		require.NoError(t, o.take(t.Context(), logged(offset, "a")))
+		require.NoError(t, o.takeAll(t.Context(), []stream.Record{logged(offset, "a")}))
 	}
 	require.Equal(t, int64(2), o.wm.behind)
 	for offset := int64(3); offset < 20_000; offset++ {
-		require.NoError(t, o.take(t.Context(), logged(offset, "b")))
+		require.NoError(t, o.takeAll(t.Context(), []stream.Record{logged(offset, "b")}))
 		o.finish(o.byID[fmt.Sprint(offset)])
 	}
 	require.Less(t, len(o.wm.heap), 2*leastClean)
 	require.Equal(t, int64(0), o.wm.mark())
 	o.finish(o.byID["0"])
-	require.NoError(t, o.retake(t.Context(), logged(2, "a")))
-	require.NoError(t, o.retake(t.Context(), logged(3, "b")))
+	require.NoError(t, o.retake(t.Context(), new(logged(2, "a"))))
+	require.NoError(t, o.retake(t.Context(), new(logged(3, "b"))))
 	require.NotContains(t, o.byID, "3", "it was not passed over")
 	o.finish(o.byID["1"])
 	require.Equal(t, int64(2), o.wm.mark())
@@ -116,7 +108,7 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 		o.d.cfg.MaxParked = 1000
 		gone, cancel := context.WithCancel(context.Background())
 		cancel() // whoever would wait for room gets none
-		var log []*stream.Record
+		var log []stream.Record
 		done := map[string]bool{}
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			var working []*live
@@ -129,9 +121,9 @@ func TestTheLogIsNotCommittedPastWhatIsNotDone(t *testing.T) {
 			case what == "take" && !o.stopped.Load():
 				r := logged(int64(len(log)), rapid.SampledFrom([]string{"a", "a", "b"}).Draw(t, "app"))
 				log = append(log, r)
-				require.NoError(t, o.take(gone, r))
+				require.NoError(t, o.takeAll(gone, []stream.Record{r}))
 			case what == "retake" && o.wm.behind >= 0 && o.wm.behind < int64(len(log)):
-				if end := int64(len(log)); o.retake(gone, log[o.wm.behind]) == nil && o.wm.behind == end {
+				if end := int64(len(log)); o.retake(gone, &log[o.wm.behind]) == nil && o.wm.behind == end {
 					require.True(t, o.caughtUp(end))
 				}
 			case what == "stop" && !o.stopped.Load():
@@ -162,10 +154,10 @@ func TestABacklogReaderStopsWithItsPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOwner(4)
 		for offset := range int64(6) {
-			require.NoError(t, o.take(t.Context(), logged(offset, "a")))
+			require.NoError(t, o.takeAll(t.Context(), []stream.Record{logged(offset, "a")}))
 		}
 		ended := make(chan error)
-		go func() { ended <- o.retake(t.Context(), logged(2, "a")) }()
+		go func() { ended <- o.retake(t.Context(), new(logged(2, "a"))) }()
 		synctest.Wait()
 		o.stop()
 		require.ErrorIs(t, <-ended, stream.ErrStopping)

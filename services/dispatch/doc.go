@@ -34,6 +34,13 @@
 // Releases of one user and lane are first tried in the order of the log (order). A retry waits for itself alone,
 // and is given up when a release has come that shows in its place on the phone (Replaced).
 //
+// # Withdrawn
+//
+// A cancel, or the erasure of the person, may come when a release is out and not answered: it waits for its next attempt, or
+// dispatch is down. Timing then says the release again, withdrawn, without its content and addresses. What no provider was
+// asked about ends as cancelled, what one may have taken as unknown, and what has ended is said again as it did. A release
+// that is read together with its withdrawal is not tried at all; one whose withdrawal is further on in the log may be.
+//
 // # Retries and the log
 //
 // Retries end at the message's deadline, which can be a day away; the log must not wait that long, nor memory fill.
@@ -41,6 +48,9 @@
 // passes it. It is kept in memory while there is room (MaxParked). After a crash, or when there is none, it comes back
 // because timing repeats a release until it hears a final result; the record then says when the next attempt may be,
 // and what has been sent. A second schedule in Redis would be a second truth of the same thing.
+//
+// No attempt is made while the person's quiet hours or the message's delivery window forbid it (Opens): the release says when
+// that is. It waits as any other retry does.
 //
 // # What it is not
 //

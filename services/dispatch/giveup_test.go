@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kairos-push/kairos/pkg/event"
+	"github.com/kairos-push/kairos/pkg/stream"
 )
 
 // TestAPartitionThatIsGivenUpUsesUpNoRate: a partition leaves and comes back with all that is queued. An app with a rate is
@@ -20,13 +21,13 @@ func TestAPartitionThatIsGivenUpUsesUpNoRate(t *testing.T) {
 		limiter := rate.NewLimiter(1, 1)
 		o.d.queue.limiter = func(string) *rate.Limiter { return limiter }
 		for offset := range int64(50) {
-			require.NoError(t, o.take(t.Context(), logged(offset, "a")))
+			require.NoError(t, o.takeAll(t.Context(), []stream.Record{logged(offset, "a")}))
 		}
 		require.Equal(t, 50, o.d.queue.depth(Bulk))
 		o.stop()
 		require.Zero(t, o.d.queue.depth(Bulk))
-		again := o.d.owner()
-		require.NoError(t, again.take(t.Context(), logged(0, "a")))
+		again := o.d.owner(&stream.Partition{})
+		require.NoError(t, again.takeAll(t.Context(), []stream.Record{logged(0, "a")}))
 		begun := time.Now()
 		got, ok := o.d.queue.pop(t.Context(), Bulk)
 		require.True(t, ok)

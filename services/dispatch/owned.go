@@ -44,6 +44,16 @@ type owned struct {
 
 	// The backlog: bulk releases from wm.behind on, of the apps named, each from the offset on where one of it was passed over.
 	apps map[string]int64
+	// withdrawn are, with the reason, those that the log says this of further on, and those in the backlog.
+	withdrawn map[string]string
+}
+
+func (d *Dispatch) owner(p *stream.Partition) *owned {
+	return &owned{
+		d: d, p: p, lost: make(chan struct{}, 1), more: make(chan struct{}, 1), idle: make(chan struct{}),
+		byID: map[string]*live{}, shown: map[string][]*live{}, order: order{},
+		wm: newWatermark(max(p.Committed(), 0)), apps: map[string]int64{}, withdrawn: map[string]string{},
+	}
 }
 
 // own works on a partition until it is revoked or the service stops.
@@ -52,11 +62,7 @@ func (d *Dispatch) own(ctx context.Context, p *stream.Partition) error {
 	if err != nil {
 		return err
 	}
-	o := &owned{
-		d: d, p: p, lost: make(chan struct{}, 1), more: make(chan struct{}, 1), idle: make(chan struct{}),
-		byID: map[string]*live{}, shown: map[string][]*live{}, order: order{},
-		wm: newWatermark(max(p.Committed(), 0)), apps: map[string]int64{},
-	}
+	o := d.owner(p)
 	for b := p.ID; b < state.Buckets; b += parts {
 		o.buckets = append(o.buckets, b)
 	}
@@ -99,28 +105,56 @@ func (o *owned) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for i := range recs {
-			if err := o.take(ctx, &recs[i]); err != nil {
-				return err
-			}
+		if err := o.takeAll(ctx, recs); err != nil {
+			return err
 		}
 	}
 }
 
-// take admits a release, passes it over, or refuses it.
-func (o *owned) take(ctx context.Context, r *stream.Record) error {
-	rel, err := readRelease(r)
-	if err != nil {
-		if err := o.d.refuse(ctx, r, err); err != nil {
+// takeAll takes what was fetched, having decoded all of it: a release that waited in the log for this process is not sent if
+// it was withdrawn meanwhile.
+func (o *owned) takeAll(ctx context.Context, recs []stream.Record) error {
+	rels := make([]*event.Release, len(recs))
+	for i := range recs {
+		rel, err := readRelease(&recs[i])
+		switch {
+		case err != nil:
+			if err := o.d.refuse(ctx, &recs[i], err); err != nil {
+				return err
+			}
+			continue
+		case rel.Withdrawn != "":
+			o.withdraw(rel)
+		}
+		rels[i] = rel
+	}
+	for i, rel := range rels {
+		if rel == nil {
+			o.passed(recs[i].Offset)
+		} else if err := o.take(ctx, &recs[i], rel); err != nil {
 			return err
 		}
-		o.passed(r.Offset)
-		return nil
 	}
+	return nil
+}
+
+// withdraw notes that no provider is to be asked about a release any more.
+func (o *owned) withdraw(rel *event.Release) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l := o.byID[rel.ReleaseID]; l != nil {
+		l.over.Store(new(Withdrawn(rel.Withdrawn)))
+	} else {
+		o.withdrawn[rel.ReleaseID] = rel.Withdrawn
+	}
+}
+
+// take admits a release or passes it over.
+func (o *owned) take(ctx context.Context, r *stream.Record, rel *event.Release) error {
 	lane := LaneOf(&rel.Message)
 	w := o.d.windows[lane]
 	if lane == Urgent {
-		if !o.known(rel.ReleaseID, r.Offset) {
+		if !o.known(rel, r.Offset) {
 			if !w.wait(ctx, o.p.Stopping(), rel.AppID) {
 				return cmp.Or(context.Cause(ctx), stream.ErrStopping)
 			}
@@ -132,8 +166,7 @@ func (o *owned) take(ctx context.Context, r *stream.Record) error {
 	defer o.mu.Unlock()
 	_, behind := o.apps[rel.AppID]
 	switch {
-	case o.byID[rel.ReleaseID] != nil:
-		o.wm.passed(r.Offset)
+	case o.knownLocked(rel, r.Offset):
 	case !behind && w.admit(rel.AppID):
 		o.admitLocked(ctx, r, rel, lane)
 	default:
@@ -159,11 +192,20 @@ func (o *owned) passed(offset int64) {
 }
 
 // known passes a repeated release over: the work on it goes on.
-func (o *owned) known(releaseID string, offset int64) bool {
+func (o *owned) known(rel *event.Release, offset int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.byID[releaseID] == nil {
+	return o.knownLocked(rel, offset)
+}
+
+func (o *owned) knownLocked(rel *event.Release, offset int64) bool {
+	l := o.byID[rel.ReleaseID]
+	if l == nil {
 		return false
+	}
+	if rel.Withdrawn != "" {
+		l.over.Store(new(Withdrawn(rel.Withdrawn)))
+		delete(o.withdrawn, rel.ReleaseID)
 	}
 	o.wm.passed(offset)
 	return true
@@ -185,6 +227,10 @@ func (o *owned) admitLocked(ctx context.Context, r *stream.Record, rel *event.Re
 	if len(l.release.Targets) == 0 {
 		l.release.Targets = []event.Target{{}} // ends as a failure for want of a device
 	}
+	l.over.Store(new(Withdrawn(cmp.Or(rel.Withdrawn, o.withdrawn[rel.ReleaseID]))))
+	if rel.Withdrawn != "" {
+		delete(o.withdrawn, rel.ReleaseID)
+	}
 	o.wm.begin(r.Offset)
 	o.byID[rel.ReleaseID] = l
 	o.replace(l)
@@ -196,11 +242,10 @@ func (o *owned) admitLocked(ctx context.Context, r *stream.Record, rel *event.Re
 
 // replace finds which releases show in the place of which; o.mu is held.
 func (o *owned) replace(l *live) {
-	l.replaced.Store("")
 	for _, x := range o.shown[l.place()] {
 		for _, two := range [][2]*live{{x, l}, {l, x}} {
-			if why := Replaced(&two[0].release, &two[1].release); why != "" {
-				two[0].replaced.Store(why)
+			if over := Replaced(&two[0].release, &two[1].release); over.Ended() {
+				two[0].over.Store(&over)
 			}
 		}
 	}

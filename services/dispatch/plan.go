@@ -122,25 +122,33 @@ var channels = map[string]bool{"apns": true, "fcm": true, "webpush": true}
 
 const reasonNoDevice = "no_device"
 
-// Replaced says why a release is not to be tried again, or "": another one of the person, released later, shows in its
-// place, and would be replaced on the phone by what is older.
-func Replaced(r, by *event.Release) string {
-	switch {
-	case r.AppID != by.AppID, r.UserID != by.UserID, collapseID(&r.Message) != collapseID(&by.Message), !by.ReleasedAt.After(r.ReleasedAt):
-		return ""
-	case r.Message.MessageID == by.Message.MessageID:
-		return "revision " + strconv.Itoa(by.Message.Revision)
-	default:
-		return by.Message.MessageID
+// Replaced ends a release that is not to be tried again, because another one of the person, released later, shows in its
+// place, and would be replaced on the phone by what is older. Otherwise it does not end it.
+func Replaced(r, by *event.Release) Step {
+	if r.AppID != by.AppID || r.UserID != by.UserID || collapseID(&r.Message) != collapseID(&by.Message) || !by.ReleasedAt.After(r.ReleasedAt) {
+		return Step{}
 	}
+	reason := by.Message.MessageID
+	if r.Message.MessageID == by.Message.MessageID {
+		reason = "revision " + strconv.Itoa(by.Message.Revision)
+	}
+	return Step{Type: event.OutcomeSuperseded, Status: event.ResultFailed, Reason: reason}
 }
 
-// Before says how a push ends that no provider needs to be asked about; one that is to be tried has not ended. replaced is
-// the answer of Replaced, last the reason of the attempt before.
-func Before(to event.Target, p *push.Push, replaced, last string, now time.Time) Step {
+// Withdrawn ends a release for a reason, if there is one.
+func Withdrawn(reason string) Step {
+	if reason == "" {
+		return Step{}
+	}
+	return Step{Type: event.OutcomeCancelled, Status: event.ResultFailed, Reason: reason}
+}
+
+// Before says how a push ends that no provider needs to be asked about; one that is to be tried has not ended. over is what
+// Replaced or Withdrawn say of its release, last the reason of the attempt before.
+func Before(to event.Target, p *push.Push, over Step, last string, now time.Time) Step {
 	switch {
-	case replaced != "":
-		return Step{Type: event.OutcomeSuperseded, Status: event.ResultFailed, Reason: replaced}
+	case over.Ended():
+		return over
 	case !channels[to.Channel]:
 		return Step{Type: event.OutcomeFailed, Status: event.ResultFailed, Reason: reasonNoDevice}
 	case !now.Before(p.Expires):
@@ -148,6 +156,23 @@ func Before(to event.Target, p *push.Push, replaced, last string, now time.Time)
 	}
 	return Step{}
 }
+
+// Opens is when a release that must not be sent at now may be, the deadline at the latest; zero if it may be sent.
+func Opens(r *event.Release, now time.Time) time.Time {
+	for _, s := range r.Closed {
+		if now.Before(s.From) || !now.Before(s.To) {
+			continue
+		}
+		if r.Deadline.Before(s.To) {
+			return r.Deadline
+		}
+		return s.To
+	}
+	return time.Time{}
+}
+
+// reasonClosed is why a push waits that nobody has been asked about yet.
+const reasonClosed = "quiet hours or delivery window"
 
 // After says what follows from the verdict on attempt n (1 for the first), at now.
 func After(v push.Verdict, p *push.Push, n int, now time.Time) Step {

@@ -59,13 +59,15 @@ type Claim uint8
 const (
 	Go    Claim = iota // ask the provider, as the record's attempt
 	Hold               // not before the record's At
+	Pause              // likewise, once it is stored
 	Doubt              // an attempt was begun and nobody knows how it went
 	Done               // it has ended; say so again
 )
 
 // Take decides who may try a push. The record returned is to be stored, by comparing with the one given, before a
-// provider is asked; with Hold and Done it is the one given.
-func (r Record) Take(now, until time.Time, resend bool) (Record, Claim) {
+// provider is asked; with Hold and Done it is the one given. What may be tried, and not before it opens, is to wait: with
+// Pause that is to be stored.
+func (r Record) Take(now, until, opens time.Time, resend bool) (Record, Claim) {
 	switch r.Phase {
 	case Ended:
 		return r, Done
@@ -82,7 +84,11 @@ func (r Record) Take(now, until time.Time, resend bool) (Record, Claim) {
 		}
 	case None:
 	}
-	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until, Doubt: r.Doubt || r.Phase == Intent}, Go
+	doubt := r.Doubt || r.Phase == Intent
+	if now.Before(opens) {
+		return Record{Phase: Waiting, Attempt: r.Attempt, At: opens, Doubt: doubt}, Pause
+	}
+	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until, Doubt: doubt}, Go
 }
 
 // Knows says that what a log tells is nothing new: an end is the last word, and a wait is the answer to the intent of its
@@ -99,6 +105,11 @@ func (r Record) Knows(told Record) bool {
 	return r == told
 }
 
+// begins says that the record is that intent.
+func (r Record) begins(intent Record) bool {
+	return r.Phase == Intent && intent.Phase == Intent && r.Attempt == intent.Attempt && r.At.Equal(intent.At)
+}
+
 // Wait is the record of a push that is tried again at a time.
 func (r Record) Wait(at time.Time) Record {
 	return Record{Phase: Waiting, Attempt: r.Attempt, At: at, Doubt: r.Doubt}
@@ -109,10 +120,10 @@ func (r Record) Back(at time.Time) Record {
 	return Record{Phase: Waiting, Attempt: r.Attempt - 1, At: at, Unasked: r.At.UnixMilli(), Doubt: r.Doubt}
 }
 
-// Finish is the record of a push that has ended. The deadline ends one that the provider may have as unknown; an answer ends it
-// as that says, and one that was replaced shows in no place of its own.
+// Finish is the record of a push that has ended. The deadline and a cancel end one that the provider may have as unknown; an
+// answer ends it as that says, and one that was replaced shows in no place of its own.
 func (r Record) Finish(e End) Record {
-	if r.Doubt && e.Type == event.OutcomeExpired {
+	if r.Doubt && (e.Type == event.OutcomeExpired || e.Type == event.OutcomeCancelled) {
 		e.Type, e.Status = event.OutcomeUnknown, event.ResultUnknown
 	}
 	return Record{Phase: Ended, Attempt: r.Attempt, End: &e}

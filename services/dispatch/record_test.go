@@ -22,6 +22,7 @@ func TestCrashPoints(t *testing.T) {
 		now := t0
 		var stored Record
 		var asked, taken, unanswered int
+		var opens time.Time // until then nobody is to be asked
 		swap := func(seen, next Record) (Record, bool) {
 			if seen != stored {
 				return stored, false
@@ -46,9 +47,11 @@ func TestCrashPoints(t *testing.T) {
 			case "step":
 				switch {
 				case o.answer != nil:
-					if is, ok := swap(o.seen, o.seen.Finish(*o.answer)); !ok {
-						require.True(t, is.Phase == Ended || is.Attempt > o.seen.Attempt, "only an end or a later attempt stands in the way")
+					is, ok := swap(o.seen, o.seen.Finish(*o.answer))
+					if !ok && is.Phase == Waiting && is.Attempt == o.seen.Attempt { // in doubt, and to wait: here is the answer
+						is, ok = swap(is, is.Finish(*o.answer))
 					}
+					require.True(t, ok || is.Phase == Ended || is.Attempt > o.seen.Attempt, "only an end or a later attempt stands in the way")
 					*o = owner{}
 				case o.claimed:
 					// The attempt is bounded by the intent's own time: a zombie that wakes later does not ask.
@@ -87,9 +90,13 @@ func TestCrashPoints(t *testing.T) {
 				case o.seen.Phase == Waiting && rapid.IntRange(0, 3).Draw(t, "deadline") == 0:
 					o.seen, _ = swap(o.seen, o.seen.Finish(End{Type: event.OutcomeExpired, Status: event.ResultFailed, At: now}))
 				default:
-					next, claim := o.seen.Take(now, now.Add(life), resend)
+					if rapid.IntRange(0, 9).Draw(t, "closes") == 0 && !now.Before(opens) {
+						opens = now.Add(time.Duration(rapid.Int64Range(1, int64(3*life)).Draw(t, "for")))
+					}
+					next, claim := o.seen.Take(now, now.Add(life), opens, resend)
 					switch claim {
 					case Go:
+						require.False(t, now.Before(opens), "claimed while it is closed")
 						is, ok := swap(o.seen, next)
 						o.seen = is
 						o.claimed, o.until = ok, next.At
@@ -99,6 +106,8 @@ func TestCrashPoints(t *testing.T) {
 						for _, other := range owners {
 							require.False(t, ok && (other.claimed || other.answer != nil) && now.Before(other.until), "an attempt is not in doubt while it may be going on")
 						}
+					case Pause:
+						o.seen, _ = swap(o.seen, next)
 					case Hold, Done:
 					}
 				}
@@ -118,7 +127,7 @@ func TestCrashPoints(t *testing.T) {
 		o := Record{}
 		for i := 0; ; i++ {
 			require.Less(t, i, 100)
-			next, claim := o.Take(now, now.Add(life), resend)
+			next, claim := o.Take(now, now.Add(life), opens, resend)
 			if claim == Done {
 				break
 			}
@@ -126,6 +135,8 @@ func TestCrashPoints(t *testing.T) {
 			case Done:
 			case Hold:
 				now = next.At
+			case Pause:
+				o, _ = swap(o, next)
 			case Doubt:
 				o, _ = swap(o, next.Finish(End{Type: event.OutcomeUnknown, At: now}))
 			case Go:
@@ -141,19 +152,19 @@ func TestCrashPoints(t *testing.T) {
 // TestDoubtStays: from an attempt that may have been taken, over everything that follows but an answer.
 func TestDoubtStays(t *testing.T) {
 	t.Parallel()
-	again, claim := Record{Phase: Intent, Attempt: 1, At: t0}.Take(t0, t0.Add(time.Minute), true)
+	again, claim := Record{Phase: Intent, Attempt: 1, At: t0}.Take(t0, t0.Add(time.Minute), time.Time{}, true)
 	require.Equal(t, Go, claim)
 	require.True(t, again.Doubt)
 	require.True(t, again.Back(t0).Doubt)
 	waits := again.Wait(t0)
 	require.True(t, waits.Doubt)
-	third, _ := waits.Take(t0, t0.Add(time.Minute), true)
+	third, _ := waits.Take(t0, t0.Add(time.Minute), time.Time{}, true)
 	require.True(t, third.Doubt)
 	expired := End{Type: event.OutcomeExpired, Status: event.ResultFailed, Reason: "deadline"}
 	require.Equal(t, End{Type: event.OutcomeUnknown, Status: event.ResultUnknown, Reason: "deadline"}, *third.Finish(expired).End)
 	rejected := End{Type: event.OutcomeProviderRejected, Status: event.ResultFailed}
 	require.Equal(t, rejected, *third.Finish(rejected).End)
-	first, _ := Record{}.Take(t0, t0.Add(time.Minute), true)
+	first, _ := Record{}.Take(t0, t0.Add(time.Minute), time.Time{}, true)
 	require.Equal(t, expired, *first.Wait(t0).Finish(expired).End)
 }
 

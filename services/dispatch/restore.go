@@ -134,7 +134,7 @@ func endOf(o *event.Outcome) (known, bool) {
 		end.Status = event.ResultFailed
 	case event.OutcomeUnknown:
 		end.Status, k.device = event.ResultUnknown, everyDevice
-	case event.OutcomeFailed, event.OutcomeExpired, event.OutcomeSuperseded:
+	case event.OutcomeFailed, event.OutcomeExpired, event.OutcomeCancelled, event.OutcomeSuperseded:
 		end.Status, k.device = event.ResultFailed, everyDevice
 	default:
 		return k, false

@@ -75,7 +75,7 @@ func rank(typ string) int {
 	switch typ {
 	case event.OutcomeUnknown:
 		return 2
-	case event.OutcomeExpired, event.OutcomeSuperseded:
+	case event.OutcomeExpired, event.OutcomeCancelled, event.OutcomeSuperseded:
 		return 1
 	default:
 		return 0

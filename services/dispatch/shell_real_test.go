@@ -17,6 +17,8 @@ func TestReal(t *testing.T) {
 		"lost":                    TestRedisLost,
 		"lost with dispatch":      TestRedisAndDispatchLostAtOnce,
 		"tail lost":               TestRedisWentBackWhileDispatchWasAway,
+		"taken back":              TestWhatIsRetriedCanBeTakenBack,
+		"taken back anew":         TestWhatANewOwnerDoesNotKnowCanBeTakenBack,
 	} {
 		t.Run(name, test)
 	}

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -26,10 +27,9 @@ type live struct {
 	turn    turn
 	bucket  int
 	offset  int64
-	parked  bool // the log need not wait for it; guarded by owned.mu
-	untried int  // tasks that have not been tried yet; guarded by owned.mu
-	// replaced says why the release is not to be tried again; a string.
-	replaced atomic.Value
+	parked  bool                 // the log need not wait for it; guarded by owned.mu
+	untried int                  // tasks that have not been tried yet; guarded by owned.mu
+	over    atomic.Pointer[Step] // of a release that is not to be tried again
 
 	mu        sync.Mutex
 	left      int // tasks that have not ended
@@ -81,7 +81,7 @@ func (d *Dispatch) work(ctx context.Context, most Lane) {
 func (d *Dispatch) attempt(ctx context.Context, t *task) {
 	now := d.clock.Now()
 	life := t.rel.part.life.Load() // before it is asked whether a rebuild is going on: begin notices one that starts later
-	step := Before(t.target, t.push, t.rel.replaced.Load().(string), t.last, now)
+	step := Before(t.target, t.push, *t.rel.over.Load(), t.last, now)
 	switch {
 	case t.record.Phase == Ended:
 		d.say(ctx, t, t.record)
@@ -99,13 +99,17 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		d.wait(t, now.Add(t.spread(routeWait, now)))
 		return
 	}
-	next, claim, err := d.claim(ctx, t, now, now.Add(d.cfg.SendTimeout+margin))
+	opens := Opens(&t.rel.release, now)
+	if now.Before(opens) {
+		t.last = cmp.Or(t.last, reasonClosed)
+	}
+	next, claim, err := d.claim(ctx, t, now, now.Add(d.cfg.SendTimeout+margin), opens)
 	if err != nil {
 		d.stuck(ctx, t, err)
 		return
 	}
 	switch claim {
-	case Hold:
+	case Hold, Pause:
 		d.wait(t, next.At)
 	case Doubt:
 		d.close(ctx, t, Step{}, now)
@@ -127,17 +131,22 @@ func (t *task) spread(d time.Duration, now time.Time) time.Duration {
 	return d/2 + time.Duration(jitter(t.push.ID, int(now.Unix()%1e9))*float64(d)/2)
 }
 
-// claim writes the intent, deciding again for as long as somebody else has written in between.
-func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Record, Claim, error) {
+// claim writes the intent, or that the push waits until it opens, deciding again for as long as somebody else has written in between.
+func (d *Dispatch) claim(ctx context.Context, t *task, now, until, opens time.Time) (Record, Claim, error) {
 	if err := failpoint.Hit(ctx, failpoint.BeforeIntent); err != nil {
 		return t.record, Hold, err
 	}
-	if failpoint.Off(failpoint.Claim) {
+	if failpoint.Off(failpoint.Claim) && !now.Before(opens) {
 		return Record{Phase: Intent, Attempt: t.record.Attempt + 1, At: until}, Go, nil
 	}
+	unasked := t.unsure
 	for own := false; ; {
-		next, claim := t.record.Take(now, until, t.push.Message.OnAmbiguous == ambiguousResend)
+		next, claim := t.record.Take(now, until, opens, t.push.Message.OnAmbiguous == ambiguousResend)
+		if now.Before(opens) && t.record.begins(unasked) {
+			next, claim = t.record.Back(opens), Pause
+		}
 		switch {
+		case claim == Pause:
 		case own:
 			next = t.record
 			next.At = until
@@ -148,11 +157,16 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until time.Time) (Re
 		}
 		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
 		if err != nil {
-			t.unsure = next
+			if claim != Pause {
+				t.unsure = next
+			}
 			return is, Hold, err
 		}
 		t.record, t.unsure = is, Record{}
-		if ok && is.At.Equal(until) {
+		switch {
+		case ok && claim == Pause:
+			return is, Pause, nil
+		case ok && is.At.Equal(until):
 			return is, Go, nil
 		}
 		own = ok // but begun earlier: it is begun anew

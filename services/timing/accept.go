@@ -183,6 +183,9 @@ func (t *turn) cancel(c *event.Cancel) {
 			t.end(i, event.OutcomeCancelled, reasonCancel)
 		}
 	}
+	t.recall(reasonCancel, func(m *event.Message) bool {
+		return c.MessageID != "" && m.MessageID == c.MessageID || c.CancelKey != "" && m.CancelKey == c.CancelKey
+	})
 }
 
 // cancelOn ends the messages that an event of the person makes pointless.
@@ -192,6 +195,7 @@ func (t *turn) cancelOn(name string) {
 			t.end(i, event.OutcomeCancelled, reasonEventPrefix+name)
 		}
 	}
+	t.recall(reasonEventPrefix+name, func(m *event.Message) bool { return slices.Contains(m.CancelOn, name) })
 }
 
 // end closes a held message with a terminal outcome.

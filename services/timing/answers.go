@@ -25,6 +25,8 @@ func (t *turn) result(r *event.Result) {
 	}
 	o.Release, o.RetryAt = nil, time.Time{}
 	switch {
+	case o.Erased:
+		t.drop(o)
 	case o.Sent:
 		t.reached(o.Message.Category)
 	case !o.Doubt: // nobody got it: the slot is free again

@@ -27,5 +27,9 @@
 // It is not the sender: a release is a decision on a topic. It does not learn: a score.Model comes from outside.
 //
 //	held ──► released ──► sent ──► closed (opened | dismissed | ignored) ──► forgotten
-//	  └────► expired | cancelled | suppressed | superseded | control ──────► forgotten
+//	  │         └───────► failed | unknown | expired | cancelled | superseded ──► forgotten
+//	  └─────────────────► expired | cancelled | suppressed | superseded | control ──► forgotten
+//
+// A cancel of what is released and not answered, and the erasure of the person, withdraw the release: dispatch says how it
+// ended. Of an erased person no more is kept meanwhile than ids, so that each message accepted gets its last row.
 package timing

@@ -76,6 +76,7 @@ type Out struct {
 	Said       []uint32       `cbor:"16,keyasint,omitempty"` // receipts taken in
 	TimeZone   string         `cbor:"17,keyasint,omitempty"` // of the person, for the rows of a wake-up without a profile
 	Visited    bool           `cbor:"18,keyasint,omitempty"` // the person came to the app within the hour
+	Erased     bool           `cbor:"19,keyasint,omitempty"` // the person: it is kept until dispatch says how it ended
 }
 
 // Memory is the hash of an id, and until when it is remembered.

@@ -152,6 +152,68 @@ func TestErase(t *testing.T) {
 	s.until("2026-05-20 12:00").quiet()
 }
 
+// TestEraseWhileAReleaseIsUnanswered: dispatch is told at once to send it no more, and again until it says how it ended. Of the
+// person there are only ids until then, and nothing after.
+func TestEraseWhileAReleaseIsUnanswered(t *testing.T) {
+	t.Parallel()
+	for _, status := range []string{event.ResultFailed, event.ResultSent, event.ResultUnknown} {
+		s := tell(t, "answer_timeout: 30s")
+		s.answer = ""
+		s.at("2026-05-11 12:00", message("m", now, with(func(m *event.Message) {
+			m.Title, m.CollapseKey, m.Data = "secret", "secret", event.Object(`{"a":"secret"}`)
+		})))
+		require.Len(t, s.releases, 1)
+		s.fact(event.Fact{Kind: event.KindUser, User: &event.User{UserID: "ada", Erase: true}})
+		s.profile = profile.Profile{}
+		s.expect("12:00:00 released m now")
+		blob, err := timing.EncodeHolds(s.local.State(user))
+		require.NoError(t, err)
+		for _, trace := range []string{"secret", "address of", "Berlin", "Hello"} {
+			require.NotContains(t, string(blob), trace)
+		}
+		s.until("12:00:45")
+		require.Len(t, s.releases, 3, "the release, and twice that it is withdrawn")
+		for _, r := range s.releases[1:] {
+			require.Equal(t, "erased", r.Withdrawn)
+			require.Equal(t, s.releases[0].ReleaseID, r.ReleaseID)
+			require.Equal(t, []event.Target{{DeviceID: "phone", Platform: "android", Channel: "fcm", AddressType: "token"}}, r.Targets)
+			require.Equal(t, event.Message{MessageID: "m", UserID: "ada", Priority: event.Promotional, Timing: event.TimingNow}, r.Message)
+		}
+		s.fact(event.Fact{Kind: event.KindResult, Result: &event.Result{MessageID: "m", DeviceID: "phone", Status: status, At: s.now, Final: true}})
+		require.True(t, s.local.State(user).IsEmpty())
+		s.until("2026-05-20 12:00").quiet()
+		require.Len(t, s.releases, 3)
+	}
+}
+
+// TestCancelReachesAReleaseThatIsUnanswered: dispatch may be waiting for a provider. What was sent already stands.
+func TestCancelReachesAReleaseThatIsUnanswered(t *testing.T) {
+	t.Parallel()
+	s := tell(t, "answer_timeout: 1h")
+	s.answer = ""
+	s.at("2026-05-11 12:00", message("a", now), message("b", now, with(func(m *event.Message) { m.CancelKey = "cart" })),
+		message("c", now, with(func(m *event.Message) { m.CancelOn = []string{"purchase"} })), message("d", now))
+	s.until("12:10")
+	require.Len(t, s.releases, 4)
+	s.at("12:20", cancel("a"), cancelKey("cart"), happened("purchase"), cancel("a"), happened("purchase"))
+	var said []string
+	for _, r := range s.releases[4:] {
+		said = append(said, r.Message.MessageID+" "+r.Withdrawn)
+	}
+	require.Equal(t, []string{"a cancel", "b cancel", "c event:purchase"}, said)
+
+	failed := event.Result{MessageID: "a", Status: event.ResultFailed, Reason: "cancel", At: s.now, Final: true}
+	s.fact(event.Fact{Kind: event.KindResult, Result: &failed})
+	sent := event.Result{MessageID: "b", Status: event.ResultSent, At: s.now, Final: true}
+	s.fact(event.Fact{Kind: event.KindResult, Result: &sent})
+	s.told = nil
+	s.at("12:30", receipt("opened", "b"), message("a", revision(2)))
+	s.expect("12:30:00 opened b", "12:30:00 rejected a already_ended")
+	s.until("13:30")
+	require.Len(t, s.releases, 9, "c is withdrawn again, d released again")
+	require.Equal(t, 1, s.count("released", "a"))
+}
+
 func TestStateEmptiesByItself(t *testing.T) {
 	t.Parallel()
 	s := tell(t, "")
@@ -184,4 +246,11 @@ func TestReconcileTakesInWhatWakeUpsHadDecided(t *testing.T) {
 	require.Len(t, lost.Out, 1)
 	lost = e.Reconcile(lost, topic.Releases, release)
 	require.Len(t, lost.Out, 1)
+
+	taken := s.releases[0]
+	taken.Withdrawn = "cancel"
+	release, err = event.Encode(taken)
+	require.NoError(t, err)
+	lost = e.Reconcile(lost, topic.Releases, release)
+	require.Equal(t, "cancel", lost.Out[0].Release.Withdrawn)
 }

@@ -17,6 +17,8 @@ func (e *Engine) Reconcile(h *Holds, from topic.Topic, value []byte) *Holds {
 		if i := h.held(r.Message.MessageID); i >= 0 && h.Held[i].Message.Revision <= r.Message.Revision {
 			t := e.turn(h, h.Profile, r.ReleasedAt)
 			t.away(i, &r, nil)
+		} else if o := h.out(r.Message.MessageID); r.Withdrawn != "" && o != nil && o.Release != nil && o.Message.Revision == r.Message.Revision {
+			o.Release = &r
 		}
 	case topic.Outcomes.Name:
 		var o event.Outcome

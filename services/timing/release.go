@@ -1,6 +1,7 @@
 package timing
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kairos-push/kairos/pkg/event"
@@ -92,6 +93,8 @@ func (t *turn) release(i int, all []appraisal, trigger string) {
 		TimeZone:      t.loc.String(),
 		InApp:         t.inApp(&m),
 	}
+	byClock := a.gates.Only(policy.QuietHours | policy.DeliveryWindow)
+	r.Closed = byClock.Closings(t.now, h.Deadline)
 	for _, dev := range a.targets {
 		r.Targets = append(r.Targets, target(dev))
 	}
@@ -130,7 +133,7 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 		Model:      r.ModelVersion,
 		Features:   features,
 		TimeZone:   r.TimeZone,
-		RetryAt:    t.now.Add(time.Duration(t.policy.AnswerTimeout)),
+		RetryAt:    t.answerBy(),
 		Until:      t.now.Add(time.Duration(t.policy.AttributionWindow)),
 	})
 	if m.Priority != event.Critical {
@@ -140,6 +143,39 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 	}
 	t.tire(m.Category)
 	t.keep(time.Duration(t.policy.AttributionWindow))
+}
+
+// recall withdraws those of the releases that dispatch has not answered: no provider is asked about them any more. What one
+// was asked about already ends as its answer says.
+func (t *turn) recall(reason string, which func(*event.Message) bool) {
+	for i := range t.h.Out {
+		o := &t.h.Out[i]
+		if o.Release == nil || o.Release.Withdrawn != "" || !which(&o.Release.Message) {
+			continue
+		}
+		o.Release = withdrawn(o.Release, reason)
+		o.RetryAt = t.answerBy()
+		t.publish(*o.Release)
+	}
+}
+
+// answerBy is when a release that is said now is said again.
+func (t *turn) answerBy() time.Time { return t.now.Add(time.Duration(t.policy.AnswerTimeout)) }
+
+// withdrawn is what is left of a release: what its rows say, and which devices it went to.
+func withdrawn(r *event.Release, reason string) *event.Release {
+	left := *r
+	m := &r.Message
+	left.Message = event.Message{
+		MessageID: m.MessageID, UserID: m.UserID, Revision: m.Revision, CampaignID: m.CampaignID, Category: m.Category, Priority: m.Priority,
+		Timing: m.Timing,
+	}
+	left.Targets = slices.Clone(r.Targets)
+	for i := range left.Targets {
+		left.Targets[i].Address = ""
+	}
+	left.Closed, left.Withdrawn = nil, reason
+	return &left
 }
 
 // inApp says whether the message goes as a hint inside the app, because the person is in it.

@@ -13,6 +13,7 @@ const (
 const (
 	perMessage = 1_200 // what a release adds until it is answered: ids again, times, draw, features; 0.9 to 1.2 kB measured
 	perTarget  = 64
+	perSpan    = 64
 )
 
 // full says whether a message is beyond the room that there is for its priority.
@@ -34,7 +35,7 @@ func (h *Holds) room() int {
 		if r == nil {
 			continue
 		}
-		n += perMessage + content(&r.Message)
+		n += perMessage + content(&r.Message) + perSpan*len(r.Closed)
 		for j := range r.Targets {
 			to := &r.Targets[j]
 			n += perTarget + len(to.DeviceID) + len(to.Address) + len(to.AppVersion) + len(to.Locale)

@@ -58,11 +58,13 @@ func (t *turn) say(row event.Outcome, once bool) {
 	})
 }
 
-// publish says a release to dispatch.
+// publish says a release to dispatch, or that it is withdrawn.
 func (t *turn) publish(r event.Release) {
-	t.effects = append(t.effects, fold.Effect{
-		Topic: topic.Releases, ID: r.ReleaseID, Type: "kairos.release", Value: r, Once: true,
-	})
+	id := r.ReleaseID
+	if r.Withdrawn != "" {
+		id += "/withdrawn"
+	}
+	t.effects = append(t.effects, fold.Effect{Topic: topic.Releases, ID: id, Type: "kairos.release", Value: r, Once: true})
 }
 
 // explain publishes a decision row. One that ends the waiting is as unique as the release itself.

@@ -180,13 +180,27 @@ func (t *turn) done() (*Holds, []fold.Effect) {
 	return t.h, t.effects
 }
 
-// erase ends everything held and forgets the person.
+// erase ends everything held, withdraws what dispatch has not answered, and forgets the person. Of the latter it keeps the ids
+// until the answer comes: each message accepted is owed a last row.
 func (e *Engine) erase(h *Holds, in *profile.Enriched, now time.Time) (*Holds, []fold.Effect) {
 	t := e.turn(h, &in.Profile, now)
 	for len(h.Held) > 0 {
 		t.end(0, event.OutcomeCancelled, reasonErased)
 	}
-	return &Holds{App: h.App, User: h.User}, t.effects
+	left := &Holds{App: h.App, User: h.User}
+	for _, o := range h.Out {
+		if o.Release == nil {
+			continue
+		}
+		r := withdrawn(o.Release, reasonErased)
+		r.TimeZone, r.Score = "", 0
+		t.publish(*r)
+		left.Out = append(left.Out, Out{
+			Message: o.Message, Release: r, AcceptedAt: o.AcceptedAt, ReleasedAt: o.ReleasedAt, DecisionID: o.DecisionID,
+			Draw: o.Draw, Policy: o.Policy, Version: o.Version, Model: o.Model, RetryAt: t.answerBy(), Erased: true,
+		})
+	}
+	return left, t.effects
 }
 
 // NewHolds is the state of a person never seen, by the key "app|user".

@@ -181,6 +181,32 @@ var outages = []story{
 		s.Between("14:00", "17:00", "m", event.OutcomeSent)
 		require.Greater(s, s.Await("m", event.OutcomeSent).Attempt, 3)
 	}},
+	{"a provider that is down until after bedtime", func(s *pipeline.Story) {
+		s.At("11:00")
+		s.Say(s.Android("phone"), event.User{UserID: s.User, QuietHours: &event.Window{Start: 12 * 60, End: 17 * 60}})
+		s.Gateways.Add(sandbox.Rule{Gateway: sandbox.FCM, Status: 503, Reason: "UNAVAILABLE"})
+		s.At("11:50")
+		s.Say(s.Message("m"), s.Message("alarm", func(m *event.Message) { m.Priority = event.Critical }),
+			s.Message("short", until(s, "16:00"), func(m *event.Message) { m.Priority = event.Transactional }))
+		s.At("14:00")
+		s.Gateways.Reset()
+		s.Between("14:00", "14:06", "alarm", event.OutcomeSent)
+		s.Between("17:00", "17:00", "m", event.OutcomeSent)
+		s.Between("16:00", "16:00", "short", event.OutcomeExpired)
+	}},
+	{"erased while the provider is down, and dispatch starts anew", func(s *pipeline.Story) {
+		s.At("11:00")
+		s.Say(s.Browser("phone"))
+		s.Gateways.Add(sandbox.Rule{Gateway: sandbox.WebPush, Status: 503, Reason: "away", RetryAfter: 2 * time.Hour})
+		s.Say(s.Message("m"))
+		s.At("11:30")
+		s.Restart("dispatch")
+		s.Say(event.User{UserID: s.User, Erase: true})
+		s.Between("11:30", "11:31", "m", event.OutcomeCancelled)
+		s.Expect("m", "accepted", "released now", "cancelled erased")
+		time.Sleep(2 * time.Hour)
+		trace(s, require.Zero)
+	}},
 }
 
 func until(s *pipeline.Story, local string) func(*event.Message) {

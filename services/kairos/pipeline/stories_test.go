@@ -90,6 +90,15 @@ var stories = []story{
 		s.Await("next", event.OutcomeHeld)
 		s.Expect("m", "accepted", "released now", "sent")
 	}},
+	{"cancel while the provider is away", func(s *pipeline.Story) {
+		s.Gateways.Add(sandbox.Rule{Gateway: sandbox.APNs, Address: s.Address("phone"), Status: 503, Reason: "ServiceUnavailable", RetryAfter: 4 * time.Second})
+		s.Say(s.Phone("phone"), s.Message("a"), s.Message("b", func(m *event.Message) { m.CancelOn, m.Priority = []string{"purchase"}, event.Critical }))
+		s.Await("a", event.OutcomeReleased)
+		s.Await("b", event.OutcomeReleased)
+		s.Say(s.Cancel("a"), s.Did("purchase"))
+		s.Expect("a", "accepted", "released now", "cancelled cancel").Stands("a", event.OutcomeCancelled)
+		s.Expect("b", "accepted", "released now", "cancelled event:purchase")
+	}},
 	{"cancel on an event", func(s *pipeline.Story) {
 		s.Say(s.Phone("phone"), s.Message("m", later(s), func(m *event.Message) { m.CancelOn = []string{"purchase"} }))
 		s.Say(s.Did("screen_viewed"), s.Did("purchase"))

@@ -13,9 +13,8 @@ import (
 type shipment struct {
 	release *event.Release
 	tally   dispatch.Tally
-	left    int // pushes that have not ended
-	// replaced says why the release is not to be tried again.
-	replaced string
+	left    int           // pushes that have not ended
+	over    dispatch.Step // of a release that is not to be tried again
 }
 
 // flight is one push on its way to a device: its next attempt.
@@ -30,9 +29,15 @@ type flight struct {
 	doubt   bool   // an attempt before may have been taken
 }
 
-// dispatch starts the pushes of a release. One that is said again, because its answer is late, is on its way already.
+// dispatch starts the pushes of a release. One that is said again, because its answer is late or it is withdrawn, is on its way
+// already.
 func (c *Core) dispatch(r *event.Release) {
 	if c.claimed[r.ReleaseID] {
+		for _, f := range c.flights {
+			if f.release.ReleaseID == r.ReleaseID && r.Withdrawn != "" {
+				f.over = dispatch.Withdrawn(r.Withdrawn)
+			}
+		}
 		return
 	}
 	c.claimed[r.ReleaseID] = true
@@ -41,8 +46,8 @@ func (c *Core) dispatch(r *event.Release) {
 	}
 	s := &shipment{release: r, left: len(r.Targets)}
 	for _, f := range c.flights {
-		if why := dispatch.Replaced(f.release, r); why != "" {
-			f.replaced = why
+		if over := dispatch.Replaced(f.release, r); over.Ended() {
+			f.over = over
 		}
 	}
 	for i, p := range dispatch.Plan(r, nil) {
@@ -54,7 +59,12 @@ func (c *Core) dispatch(r *event.Release) {
 // attempt asks the provider once and does what follows from its verdict.
 func (c *Core) attempt(f *flight) {
 	verdict, tried := push.Verdict{Class: push.Sent}, f.attempt-1
-	step := dispatch.Before(f.target, f.push, f.replaced, f.last, c.now)
+	step := dispatch.Before(f.target, f.push, f.over, f.last, c.now)
+	if opens := dispatch.Opens(f.release, c.now); !step.Ended() && c.now.Before(opens) {
+		f.at = opens
+		heap.Push(&c.flights, f)
+		return
+	}
 	if !step.Ended() {
 		tried++
 		if c.sink.Deliver != nil {

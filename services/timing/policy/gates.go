@@ -175,6 +175,29 @@ func (g *Gates) LastOpen(from, to time.Time, margin time.Duration) time.Time {
 	return last
 }
 
+// Closings are the times in [from, to), of its first nine days, at which a release is not allowed.
+func (g *Gates) Closings(from, to time.Time) []event.Span {
+	if end := from.Add(search); end.Before(to) {
+		to = end
+	}
+	var out []event.Span
+	for t := from; t.Before(to); {
+		if g.Closed(t) == 0 {
+			if t = g.NextClose(t); t.IsZero() {
+				break
+			}
+			continue
+		}
+		open := g.NextOpen(t)
+		if open.IsZero() || open.After(to) {
+			open = to
+		}
+		out = append(out, event.Span{From: t, To: open})
+		t = open
+	}
+	return out
+}
+
 // nextChange is the first time after t at which a local-time gate may open or close; zero without such gates.
 func (g *Gates) nextChange(t time.Time) time.Time {
 	var next time.Time

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -69,6 +70,29 @@ func anyTime(t *rapid.T) time.Time {
 	at, err := time.Parse(time.RFC3339, base)
 	require.NoError(t, err)
 	return at.Add(time.Duration(rapid.Int64Range(0, 2*86400).Draw(t, "after")) * time.Second)
+}
+
+// Closings against a walk minute by minute, and in order.
+func TestClosingsMissNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		at := anyTime(t)
+		g := anyGates(t, at)
+		to := at.Add(time.Duration(rapid.IntRange(0, 36*60).Draw(t, "minutes")) * time.Minute)
+		spans := g.Closings(at, to)
+		for i, s := range spans {
+			require.True(t, s.From.Before(s.To))
+			require.True(t, i == 0 || spans[i-1].To.Before(s.From), "two that touch are one")
+			require.False(t, s.From.Before(at) || s.To.After(to))
+		}
+		for x := at; x.Before(to); x = x.Add(time.Minute) {
+			in := slices.ContainsFunc(spans, func(s event.Span) bool { return !x.Before(s.From) && x.Before(s.To) })
+			require.Equal(t, g.Closed(x) != 0, in, "at %s", x)
+		}
+	})
+	all := Gates{Loc: time.UTC, Window: &event.Window{}}
+	from := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	require.Equal(t, []event.Span{{From: from, To: from.AddDate(0, 0, 9)}}, all.Closings(from, from.AddDate(1, 0, 0)), "no further than nine days")
 }
 
 // NextOpen and NextClose against a walk minute by minute.

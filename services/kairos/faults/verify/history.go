@@ -29,7 +29,7 @@ const revisions = 2
 type lifecycle struct {
 	accepted, cancelled bool
 	of                  [revisions]struct {
-		asked, released  bool
+		asked            bool
 		pushes, attempts int
 		end              string
 	}
@@ -51,7 +51,6 @@ func (s lifecycle) step(a act) (bool, lifecycle) {
 		s.accepted = true
 		return ok, s
 	case "released":
-		r.released = true
 		return known && r.end != "cancelled", s
 	case actPush:
 		r.pushes++
@@ -62,7 +61,7 @@ func (s lifecycle) step(a act) (bool, lifecycle) {
 	r.attempts = a.attempts
 	switch r.end = a.what; a.what {
 	case "cancelled":
-		ok = ok && s.cancelled && !r.released && r.pushes == 0
+		ok = ok && s.cancelled && r.pushes == 0
 	case "suppressed", "control": // superseded can also be an attempt that nobody knows the answer of
 		ok = ok && r.pushes == 0
 	case "sent":

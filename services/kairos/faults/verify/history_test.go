@@ -34,6 +34,7 @@ func TestHistories(t *testing.T) {
 		{"told that it was released only when it had arrived", []verify.Entry{ask}, []verify.Push{push("m", 0, 5)}, []verify.Row{told("accepted", 2), told("released", 6), told("sent", 6)}, true},
 		{"taken back", []verify.Entry{ask, cancelled(2, 3)}, nil, []verify.Row{told("accepted", 1), told("cancelled", 2.5)}, true},
 		{"taken back before it came", []verify.Entry{cancelled(-2, -1), ask}, nil, []verify.Row{told("accepted", 1), told("cancelled", 1)}, true},
+		{"taken back when it was released and not sent", []verify.Entry{ask, cancelled(3, 4)}, nil, []verify.Row{told("accepted", 1), told("released", 2), told("cancelled", 6)}, true},
 		{"taken back too late", []verify.Entry{ask, cancelled(2, 3)}, []verify.Push{push("m", 0, 5)}, []verify.Row{told("accepted", 1), told("released", 2), told("sent", 6)}, true},
 		{"a push that nobody knew of comes late", []verify.Entry{ask}, []verify.Push{push("m", 0, 9)}, []verify.Row{told("accepted", 1), told("unknown", 6)}, true},
 		{"the first of two attempts comes last", []verify.Entry{ask}, []verify.Push{push("m", 0, 5), push("m", 0, 9)}, []verify.Row{told("accepted", 1), second}, true},
