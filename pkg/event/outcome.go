@@ -65,7 +65,7 @@ type Outcome struct {
 	ProviderMessageID string    `json:"provider_message_id,omitzero"`
 	HoldMS            int64     `json:"hold_ms,omitzero"`
 	LatenessMS        int64     `json:"lateness_ms,omitzero"`
-	AfterMS           int64     `json:"after_ms,omitzero"` // from the release to what the person did
+	AfterMS           int64     `json:"after_ms,omitzero"` // from the release to what came of it, or what the person did
 	Policy            string    `json:"policy,omitzero"`
 	PolicyVersion     string    `json:"policy_version,omitzero"`
 	ModelVersion      string    `json:"model_version,omitzero"`

@@ -33,5 +33,6 @@ func TestTheRowThatEndsAReleaseIsTheSameInAnyOrder(t *testing.T) {
 		require.Equal(t, 4, got.Attempt, order)
 		require.Equal(t, event.OutcomeID("demo", "u1", "m1", 0, event.OutcomeExpired, "b", 4), got.OutcomeID, order)
 		require.Equal(t, t0.Add(3*time.Second), got.OccurredAt, "when the last one ended")
+		require.Equal(t, got.OccurredAt.Sub(release().ReleasedAt).Milliseconds(), got.AfterMS)
 	}
 }

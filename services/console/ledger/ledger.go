@@ -106,9 +106,8 @@ func (b Begins) Of(partition int, offset int64, at time.Time) time.Time {
 	return begin
 }
 
-// underWay is how long a push may be with dispatch, which tries until the deadline: a day, if the message and the policy say
-// no other. Its rows tell when it was released after how long, not when it was accepted.
-const underWay = 24 * time.Hour
+// slack is how far the rows of a partition may be out of the order of their times: what was said late is dated when it happened.
+const slack = 24 * time.Hour
 
 // Add enters one row of the outcomes topic. begins is that of its partition.
 func (b *Book) Add(o *event.Outcome, begins time.Time) {
@@ -124,7 +123,7 @@ func (b *Book) Add(o *event.Outcome, begins time.Time) {
 	before := a
 	a.at = max(a.at, o.OccurredAt.Unix())
 	accepted := o.OccurredAt.Add(-time.Duration(o.HoldMS+o.AfterMS) * time.Millisecond)
-	a.before = a.before || !begins.IsZero() && accepted.Before(begins.Add(underWay))
+	a.before = a.before || !begins.IsZero() && accepted.Before(begins.Add(slack))
 	first := a.seen&t == 0
 	a.seen |= t
 	if t&ending != 0 {

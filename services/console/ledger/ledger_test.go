@@ -123,8 +123,11 @@ func TestALogWhoseStartIsGone(t *testing.T) {
 		o.OccurredAt, o.HoldMS = start.Add(after), hold.Milliseconds()
 		return o
 	}
+	tried := late("tried for days", event.OutcomeFailed, 100*time.Hour, time.Second)
+	tried.AfterMS = (101 * time.Hour).Milliseconds()
 	b := ledger.New()
 	for _, o := range []*event.Outcome{
+		tried,
 		late("long", event.OutcomeReleased, 48*time.Hour, 50*time.Hour),
 		late("long", event.OutcomeSent, 49*time.Hour, 50*time.Hour), // dispatch was away for an hour
 		late("tried", event.OutcomeFailed, 6*time.Hour, time.Second),
@@ -137,7 +140,7 @@ func TestALogWhoseStartIsGone(t *testing.T) {
 	}
 	b.Add(late("whole", event.OutcomeSent, time.Minute, time.Second), begins.Of(0, 0, start))
 	got := ledger.Total(b.Rows())
-	require.Equal(t, ledger.Row{Accepted: 1, Held: 1, BeforeLog: 4, Orphans: 2, Ended: map[string]int{}, After: map[string]int{}}, got)
+	require.Equal(t, ledger.Row{Accepted: 1, Held: 1, BeforeLog: 5, Orphans: 2, Ended: map[string]int{}, After: map[string]int{}}, got)
 	require.False(t, got.Balanced())
 }
 
