@@ -101,7 +101,7 @@ func row(r *event.Release, to event.Target, rec Record, typ, reason string) *eve
 		Type: typ, Reason: reason, DecisionID: r.DecisionID, Attempt: rec.Attempt, ProviderMessageID: rec.End.ProviderID,
 		HoldMS: r.ReleasedAt.Sub(r.AcceptedAt).Milliseconds(), LatenessMS: r.ReleasedAt.Sub(r.PlannedAt).Milliseconds(),
 		AfterMS: max(0, at.Sub(r.ReleasedAt).Milliseconds()),
-		Policy: r.Policy, PolicyVersion: r.PolicyVersion, ModelVersion: r.ModelVersion, Arm: r.Arm, Propensity: r.Propensity,
+		Policy:  r.Policy, PolicyVersion: r.PolicyVersion, ModelVersion: r.ModelVersion, Arm: r.Arm, Propensity: r.Propensity,
 		TimeZone: r.TimeZone,
 	}
 	if loc, err := time.LoadLocation(r.TimeZone); err == nil && r.TimeZone != "" {

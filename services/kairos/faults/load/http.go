@@ -23,10 +23,14 @@ func newCaller(url string) *caller {
 	return &caller{url: url, http: &http.Client{Timeout: 15 * time.Second}}
 }
 
-// post sends a record until it is taken. A cancel goes as a DELETE.
+// post sends a record until it is taken. A cancel and an erasure go as a DELETE.
 func (c *caller) post(ctx context.Context, path string, record map[string]any, body []byte) error {
 	method := http.MethodPost
-	if record["type"] == "cancel" {
+	switch {
+	case record["erase"] == true:
+		method, body = http.MethodDelete, nil
+		path += fmt.Sprintf("/%v", record["user_id"])
+	case record["type"] == "cancel":
 		method, body = http.MethodDelete, nil
 		path += fmt.Sprintf("/%v?user_id=%s", record["message_id"], url.QueryEscape(fmt.Sprint(record["user_id"])))
 	}

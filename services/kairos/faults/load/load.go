@@ -34,8 +34,8 @@ type Config struct {
 	Over     time.Duration // messages are spread evenly over this time
 	// Ahead is how far ahead at most a message is planned; at least a third of it.
 	Ahead time.Duration
-	// Cancels is how many of a hundred messages that are planned for a time are taken back before half of it is over, at
-	// most 80; another fifth is revised.
+	// Cancels is how many of a hundred messages are taken back: those that are planned for a time before half of it is over,
+	// others within two seconds. At most 80; of the planned ones another fifth is revised.
 	Cancels int
 	// Burst is when ten times the rate begins, for a tenth of the messages' time; 0 for none.
 	Burst bool
@@ -88,8 +88,17 @@ func (l *Load) Close() error {
 
 // Join registers the users' phones, and waits until all are acknowledged.
 func (l *Load) Join(ctx context.Context) error {
-	for i := range l.cfg.Users {
-		if err := l.device(ctx, i); err != nil {
+	users := make([]string, l.cfg.Users)
+	for i := range users {
+		users[i] = userOf(i)
+	}
+	for i := range l.cfg.Messages {
+		if l.erases(i) {
+			users = append(users, passing(i))
+		}
+	}
+	for i, user := range users {
+		if err := l.device(ctx, i, user); err != nil {
 			return err
 		}
 	}
@@ -116,9 +125,23 @@ func (l *Load) Run(ctx context.Context) error {
 	return l.failure()
 }
 
-// message sends one message, and perhaps a cancel or a revision of it.
+func userOf(i int) string { return fmt.Sprintf("u%04d", i) }
+
+// passing is somebody who gets one message and erases themselves then.
+func passing(i int) string { return fmt.Sprintf("x%05d", i) }
+
+// erases says whether the message is for somebody who passes. A record that is there again after that would be new.
+func (l *Load) erases(i int) bool { return i%13 == 7 && !l.cfg.Twice }
+
+// shortly is how soon something follows a message that goes at once, at most; a passing person's comes no later than passes.
+const (
+	shortly = 2 * time.Second
+	passes  = time.Minute
+)
+
+// message sends one message, and perhaps a cancel or a revision of it, or its person's erasure.
 func (l *Load) message(ctx context.Context, i int) {
-	id, user := fmt.Sprintf("m%05d", i), fmt.Sprintf("u%04d", l.rnd.IntN(l.cfg.Users))
+	id, user := fmt.Sprintf("m%05d", i), userOf(l.rnd.IntN(l.cfg.Users))
 	m := map[string]any{
 		"message_id": id, "user_id": user, "title": "Fault suite", "body": id, "priority": "transactional",
 		"data": map[string]any{"rev": "0"}, "on_ambiguous": []string{"drop", "resend"}[i%2],
@@ -128,6 +151,9 @@ func (l *Load) message(ctx context.Context, i int) {
 	topics, kind, fate := l.rnd.IntN(2) == 0, l.rnd.IntN(10), l.rnd.IntN(100)
 	now := l.clock.Now()
 	switch {
+	case l.erases(i):
+		user = passing(i)
+		m["user_id"], m["timing"], m["deadline"] = user, "now", now.Add(passes).Format(time.RFC3339Nano)
 	case kind < 4 || l.cfg.Soon:
 		m["timing"] = "now"
 	case kind < 8:
@@ -141,8 +167,20 @@ func (l *Load) message(ctx context.Context, i int) {
 		m["deadline"] = later(e.Due, now).Add(l.cfg.Deadline).Format(time.RFC3339Nano)
 	}
 	pause := time.Duration(l.rnd.Int64N(int64(ahead) / 2))
+	soon := time.Duration(l.rnd.Int64N(int64(shortly)))
 	l.wg.Go(func() {
-		if !l.send(ctx, topics, "messages", user, m, e) || m["timing"] == "now" {
+		switch {
+		case !l.send(ctx, topics && !l.erases(i), "messages", user, m, e):
+			return
+		case l.erases(i):
+			if l.clock.Sleep(ctx, soon) == nil { // over HTTP, as the message: one is in the log before the other
+				l.send(ctx, false, "users", user, map[string]any{"user_id": user, "erase": true}, verify.Entry{Op: verify.OpCancel, Message: id})
+			}
+			return
+		case m["timing"] == "now":
+			if fate < l.cfg.Cancels && l.clock.Sleep(ctx, soon) == nil {
+				l.cancel(ctx, !topics, id, user)
+			}
 			return
 		}
 		l.mu.Lock()
@@ -190,7 +228,7 @@ func later(a, b time.Time) time.Time {
 
 // sense sends what happens beside: an event and a signal, some of them again and some with a clock that is wrong.
 func (l *Load) sense(ctx context.Context, i int) {
-	user, topics := fmt.Sprintf("u%04d", l.rnd.IntN(l.cfg.Users)), l.rnd.IntN(2) == 0
+	user, topics := userOf(l.rnd.IntN(l.cfg.Users)), l.rnd.IntN(2) == 0
 	at := l.clock.Now().Add(time.Duration(l.rnd.IntN(601)-300) * time.Second).Format(time.RFC3339Nano)
 	id := i - l.rnd.IntN(2)*min(i, 3)
 	l.wg.Go(func() {
@@ -204,8 +242,7 @@ func (l *Load) sense(ctx context.Context, i int) {
 }
 
 // device registers a phone, or a browser.
-func (l *Load) device(ctx context.Context, i int) error {
-	user := fmt.Sprintf("u%04d", i)
+func (l *Load) device(ctx context.Context, i int, user string) error {
 	d := map[string]any{
 		"device_id": user + "-d", "user_id": user, "address_type": "token", "permission": "granted", "time_zone": "Europe/Berlin",
 		"updated_at": l.clock.Now().Add(-time.Hour).Format(time.RFC3339Nano),
