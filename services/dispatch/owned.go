@@ -128,10 +128,10 @@ func (o *owned) takeAll(ctx context.Context, recs []stream.Record) error {
 		}
 		rels[i] = rel
 	}
-	for i, rel := range rels {
-		if rel == nil {
+	for i := range recs {
+		if rels[i] == nil {
 			o.passed(recs[i].Offset)
-		} else if err := o.take(ctx, &recs[i], rel); err != nil {
+		} else if err := o.take(ctx, &recs[i], rels[i]); err != nil {
 			return err
 		}
 	}
