@@ -54,6 +54,7 @@ type life struct {
 // Judge compares the three logs. since is when the fault began, or was over if it lasted.
 func Judge(acked []Entry, pushes []Push, rows []Row, since time.Time) *Report {
 	r := &Report{Ended: map[string]int{}, Pushes: len(pushes)}
+	r.histories(acked, pushes, rows) // first: a duplicate that is allowed must not take the place of an impossible life
 	lives := gather(acked, pushes, rows)
 	var skews []time.Duration
 	for _, id := range sorted(lives) {
@@ -95,7 +96,6 @@ func Judge(acked []Entry, pushes []Push, rows []Row, since time.Time) *Report {
 		}
 		r.Recovery = max(r.Recovery, late)
 	}
-	r.histories(acked, pushes, rows)
 	slices.Sort(skews)
 	r.SkewP50, r.SkewP99 = quantile(skews, 0.5), quantile(skews, 0.99)
 	return r
