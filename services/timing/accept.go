@@ -169,7 +169,7 @@ func (t *turn) sendAt(m *event.Message) time.Time {
 
 func cancelHash(kind, id string) uint64 { return fnv1a(kind + "\x00" + id) }
 
-// cancel ends what is held under the id or key, and remembers it: a message that comes after its cancel ends at once.
+// cancel recalls what is under the id or key, and remembers it: a message that comes after its cancel ends at once.
 func (t *turn) cancel(c *event.Cancel) {
 	hash := cancelHash("id", c.MessageID)
 	if c.CancelKey != "" {
@@ -177,24 +177,13 @@ func (t *turn) cancel(c *event.Cancel) {
 	}
 	t.h.Cancels = remember(t.h.Cancels, Memory{Hash: hash, Until: t.now.Add(time.Duration(t.policy.DedupeWindow)).Unix()})
 	t.keep(time.Duration(t.policy.DedupeWindow))
-	for i := len(t.h.Held) - 1; i >= 0; i-- {
-		m := &t.h.Held[i].Message
-		if c.MessageID != "" && m.MessageID == c.MessageID || c.CancelKey != "" && m.CancelKey == c.CancelKey {
-			t.end(i, event.OutcomeCancelled, reasonCancel)
-		}
-	}
 	t.recall(reasonCancel, func(m *event.Message) bool {
 		return c.MessageID != "" && m.MessageID == c.MessageID || c.CancelKey != "" && m.CancelKey == c.CancelKey
 	})
 }
 
-// cancelOn ends the messages that an event of the person makes pointless.
+// cancelOn recalls the messages that an event of the person makes pointless.
 func (t *turn) cancelOn(name string) {
-	for i := range slices.Backward(t.h.Held) {
-		if slices.Contains(t.h.Held[i].Message.CancelOn, name) {
-			t.end(i, event.OutcomeCancelled, reasonEventPrefix+name)
-		}
-	}
 	t.recall(reasonEventPrefix+name, func(m *event.Message) bool { return slices.Contains(m.CancelOn, name) })
 }
 

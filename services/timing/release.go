@@ -145,9 +145,14 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 	t.keep(time.Duration(t.policy.AttributionWindow))
 }
 
-// recall withdraws those of the releases that dispatch has not answered: no provider is asked about them any more. What one
-// was asked about already ends as its answer says.
+// recall ends those of the messages that are held, and withdraws those of the releases that dispatch has not answered: no
+// provider is asked about them any more. What one was asked about already ends as its answer says.
 func (t *turn) recall(reason string, which func(*event.Message) bool) {
+	for i := range slices.Backward(t.h.Held) {
+		if which(&t.h.Held[i].Message) {
+			t.end(i, event.OutcomeCancelled, reason)
+		}
+	}
 	for i := range t.h.Out {
 		o := &t.h.Out[i]
 		if o.Release == nil || o.Release.Withdrawn != "" || !which(&o.Release.Message) {

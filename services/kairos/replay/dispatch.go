@@ -60,12 +60,12 @@ func (c *Core) dispatch(r *event.Release) {
 func (c *Core) attempt(f *flight) {
 	verdict, tried := push.Verdict{Class: push.Sent}, f.attempt-1
 	step := dispatch.Before(f.target, f.push, f.over, f.last, c.now)
-	if opens := dispatch.Opens(f.release, c.now); !step.Ended() && c.now.Before(opens) {
-		f.at = opens
-		heap.Push(&c.flights, f)
-		return
-	}
 	if !step.Ended() {
+		if opens := dispatch.Opens(f.release, c.now); c.now.Before(opens) {
+			f.at = opens
+			heap.Push(&c.flights, f)
+			return
+		}
 		tried++
 		if c.sink.Deliver != nil {
 			verdict = c.sink.Deliver(f.release, f.push, f.attempt, c.now)
