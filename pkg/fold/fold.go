@@ -31,6 +31,9 @@ type Stage[S, I any] struct {
 	// one of Input. timing reads enriched and its Source is facts.
 	Source  topic.Topic
 	Journal topic.Topic
+	// Acts is the output topic that others act on, if their rows must not be in a log before those that the stage says with
+	// it: it is published last.
+	Acts topic.Topic
 	// Echo are the output topics whose records tell, after Redis was lost, what had been decided already.
 	Echo []topic.Topic
 

@@ -232,7 +232,7 @@ func (o *owner[S, I]) do(ctx context.Context, pl *plan[S]) error {
 	if failpoint.Off(failpoint.Session) {
 		ctx = context.WithoutCancel(ctx)
 	}
-	if err := o.publish(ctx, pl.publish); err != nil {
+	if err := o.say(ctx, pl.publish); err != nil {
 		return err
 	}
 	if err := failpoint.Hit(ctx, failpoint.AfterPublish); err != nil {
@@ -246,7 +246,7 @@ func (o *owner[S, I]) do(ctx context.Context, pl *plan[S]) error {
 		return err
 	}
 	if o.p.rebuild == nil {
-		if err := o.publish(ctx, pl.once); err != nil {
+		if err := o.say(ctx, pl.once); err != nil {
 			return err
 		}
 		o.p.spoken(pl)
@@ -259,6 +259,22 @@ func (o *owner[S, I]) do(ctx context.Context, pl *plan[S]) error {
 	}
 	o.metrics.observe(pl.counts, o.p.cache.len())
 	return nil
+}
+
+// say publishes effects: what others act on when all else is in the log.
+func (o *owner[S, I]) say(ctx context.Context, recs []stream.Record) error {
+	var rest, acts []stream.Record
+	for i := range recs {
+		if recs[i].Topic == o.stage.Acts.Name {
+			acts = append(acts, recs[i])
+		} else {
+			rest = append(rest, recs[i])
+		}
+	}
+	if err := o.publish(ctx, rest); err != nil {
+		return err
+	}
+	return o.publish(ctx, acts)
 }
 
 func (o *owner[S, I]) publish(ctx context.Context, recs []stream.Record) error {

@@ -40,13 +40,15 @@ type verdict struct {
 const (
 	released  = "released"
 	cancelled = "cancelled"
+	told      = "told-" // begins the id of a decision's row
 )
 
 // orders is a stage like timing in small: holds, wake-ups, cancels, decisions that must be made once. Every input, too,
 // releases what is due.
 func orders() Stage[*book, order] {
 	return Stage[*book, order]{
-		Name: "orders", Input: topic.Enriched, Source: topic.Facts, Journal: topic.Holds, Echo: []topic.Topic{topic.Releases},
+		Name: "orders", Input: topic.Enriched, Source: topic.Facts, Journal: topic.Holds,
+		Acts: topic.Releases, Echo: []topic.Topic{topic.Releases},
 		New: func(string) *book { return &book{Held: map[string]int64{}, Ended: map[string]string{}} },
 		Decode: func(value []byte) (order, error) {
 			var o order
@@ -63,7 +65,7 @@ func orders() Stage[*book, order] {
 			var out []Effect
 			switch _, held := b.Held[o.Item]; {
 			case o.Cancel && held:
-				out = append(out, b.end(o.Item, cancelled))
+				out = append(out, b.end(o.Item, cancelled)...)
 			case o.Cancel && b.Ended[o.Item] == "":
 				b.Ended[o.Item] = "forbidden"
 			case o.Cancel || held || b.Ended[o.Item] != "":
@@ -106,17 +108,21 @@ func (b *book) take(o order) {
 	b.Hash = h.Sum64()
 }
 
-func (b *book) end(item, how string) Effect {
+// end decides, and says so in a row that must be in the log before the decision is.
+func (b *book) end(item, how string) []Effect {
 	delete(b.Held, item)
 	b.Ended[item] = how
-	return Effect{Topic: topic.Releases, ID: how + "-" + item, Type: how, Value: verdict{item, how}, Once: true}
+	return []Effect{
+		{Topic: topic.Releases, ID: how + "-" + item, Type: how, Value: verdict{item, how}, Once: true},
+		{Topic: topic.Outcomes, ID: told + how + "-" + item, Type: how, Value: verdict{item, how}, Once: true},
+	}
 }
 
 // release ends what is due.
 func (b *book) release(now time.Time) (out []Effect) {
 	for _, item := range b.items() {
 		if b.Held[item] <= now.UnixMilli() {
-			out = append(out, b.end(item, released))
+			out = append(out, b.end(item, released)...)
 		}
 	}
 	return out

@@ -37,6 +37,9 @@ func (w *world) states() map[string]*book {
 func (w *world) check() error {
 	var wrong []error
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if len(w.untold) > 0 {
+		say("decided before its row was in the log: %v", w.untold)
+	}
 	decided := map[string]map[string]bool{}
 	for _, r := range w.logs[topic.Releases.Name] {
 		var v verdict

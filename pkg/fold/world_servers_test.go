@@ -51,6 +51,11 @@ func (w *world) append(recs []stream.Record) {
 			out.Time = time.Now()
 		}
 		w.logs[r.Topic] = append(w.logs[r.Topic], out)
+		if id := out.Header(stream.HeaderID); r.Topic == topic.Releases.Name && !slices.ContainsFunc(w.logs[topic.Outcomes.Name], func(row stream.Record) bool {
+			return row.Header(stream.HeaderID) == told+id
+		}) {
+			w.untold = append(w.untold, id)
+		}
 	}
 }
 

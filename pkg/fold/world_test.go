@@ -34,6 +34,7 @@ type world struct {
 
 	mu        sync.Mutex
 	logs      map[string][]stream.Record // of partition thePartition
+	untold    []string                   // decisions that were in the log before their row
 	committed int64
 	newest    *agent
 	alone     bool // Redis was lost and not rebuilt: no zombies until then

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -157,22 +158,21 @@ func Before(to event.Target, p *push.Push, over Step, last string, now time.Time
 	return Step{}
 }
 
-// Opens is when a release that must not be sent at now may be, the deadline at the latest; zero if it may be sent.
-func Opens(r *event.Release, now time.Time) time.Time {
+// Opens says when to try again to send a release that must not be sent at now, at its deadline at the latest; the zero Step if
+// it may be sent. last is the reason of the attempt before.
+func Opens(r *event.Release, last string, now time.Time) Step {
 	for _, s := range r.Closed {
 		if now.Before(s.From) || !now.Before(s.To) {
 			continue
 		}
-		if r.Deadline.Before(s.To) {
-			return r.Deadline
+		at := s.To
+		if r.Deadline.Before(at) {
+			at = r.Deadline
 		}
-		return s.To
+		return Step{RetryAt: at, Reason: cmp.Or(last, "quiet hours or delivery window")}
 	}
-	return time.Time{}
+	return Step{}
 }
-
-// reasonClosed is why a push waits that nobody has been asked about yet.
-const reasonClosed = "quiet hours or delivery window"
 
 // After says what follows from the verdict on attempt n (1 for the first), at now.
 func After(v push.Verdict, p *push.Push, n int, now time.Time) Step {

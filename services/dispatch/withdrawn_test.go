@@ -84,8 +84,10 @@ func TestOpens(t *testing.T) {
 	at := func(h int) time.Time { return t0.Add(time.Duration(h) * time.Hour) }
 	r := &event.Release{Deadline: at(30), Closed: []event.Span{{From: at(1), To: at(9)}, {From: at(25), To: at(33)}}}
 	for now, want := range map[int]time.Time{0: {}, 1: at(9), 8: at(9), 9: {}, 24: {}, 25: at(30), 29: at(30), 40: {}} {
-		require.Equal(t, want, Opens(r, at(now)), "%d o'clock", now)
+		require.Equal(t, want, Opens(r, "", at(now)).RetryAt, "%d o'clock", now)
 	}
+	require.Equal(t, "quiet hours or delivery window", Opens(r, "", at(1)).Reason)
+	require.Equal(t, "503", Opens(r, "503", at(1)).Reason, "what the provider said tells more")
 }
 
 // TestWithdrawnEndsBeforeAnythingElse: nobody is asked, unless somebody may have been.

@@ -99,11 +99,9 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		d.wait(t, now.Add(t.spread(routeWait, now)))
 		return
 	}
-	opens := Opens(&t.rel.release, now)
-	if now.Before(opens) {
-		t.last = cmp.Or(t.last, reasonClosed)
-	}
-	next, claim, err := d.claim(ctx, t, now, now.Add(d.cfg.SendTimeout+margin), opens)
+	opens := Opens(&t.rel.release, t.last, now)
+	t.last = cmp.Or(opens.Reason, t.last)
+	next, claim, err := d.claim(ctx, t, now, now.Add(d.cfg.SendTimeout+margin), opens.RetryAt)
 	if err != nil {
 		d.stuck(ctx, t, err)
 		return

@@ -216,6 +216,7 @@ func Stage(e *Engine) fold.Stage[*Holds, *profile.Enriched] {
 		Input:   topic.Enriched,
 		Source:  topic.Facts,
 		Journal: topic.Holds,
+		Acts:    topic.Releases,
 		Echo:    []topic.Topic{topic.Releases, topic.Outcomes},
 		New:     NewHolds,
 		Decode: func(value []byte) (*profile.Enriched, error) {

@@ -61,8 +61,8 @@ func (c *Core) attempt(f *flight) {
 	verdict, tried := push.Verdict{Class: push.Sent}, f.attempt-1
 	step := dispatch.Before(f.target, f.push, f.over, f.last, c.now)
 	if !step.Ended() {
-		if opens := dispatch.Opens(f.release, c.now); c.now.Before(opens) {
-			f.at = opens
+		if opens := dispatch.Opens(f.release, f.last, c.now); c.now.Before(opens.RetryAt) {
+			f.at, f.last = opens.RetryAt, opens.Reason
 			heap.Push(&c.flights, f)
 			return
 		}

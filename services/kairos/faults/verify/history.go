@@ -29,7 +29,7 @@ const revisions = 2
 type lifecycle struct {
 	accepted, cancelled bool
 	of                  [revisions]struct {
-		asked            bool
+		asked, released  bool
 		pushes, attempts int
 		end              string
 	}
@@ -51,11 +51,12 @@ func (s lifecycle) step(a act) (bool, lifecycle) {
 		s.accepted = true
 		return ok, s
 	case "released":
-		return known && r.end != "cancelled", s
+		r.released = true
+		return known && r.end == "", s
 	case actPush:
 		r.pushes++
 		// An attempt that nobody knows the answer of may arrive yet, also when the one after it has been answered.
-		return known && (r.end == "" || r.end == "unknown" || r.end == "sent" && r.pushes <= r.attempts), s
+		return r.released && (r.end == "" || r.end == "unknown" || r.end == "sent" && r.pushes <= r.attempts), s
 	}
 	ok := known && r.end == ""
 	r.attempts = a.attempts

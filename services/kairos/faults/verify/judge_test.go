@@ -31,12 +31,19 @@ func row(id, typ string, attempt int) verify.Row {
 	return verify.Row{ID: fmt.Sprint(id, typ, attempt), Message: id, Device: "d", Type: typ, Attempt: attempt, Appended: after(60)}
 }
 
-// accepted are the rows that the messages of the log begin with.
-func accepted(acked []verify.Entry) (rows []verify.Row) {
+// begun are the rows that the messages of the log begin with.
+func begun(acked []verify.Entry) (rows []verify.Row) {
+	say := func(e verify.Entry, typ string) {
+		rows = append(rows, verify.Row{ID: fmt.Sprint(e.Message, typ, e.Revision), Message: e.Message, Revision: e.Revision, Type: typ, Appended: t0})
+	}
 	for _, e := range acked {
-		if e.Op == verify.OpMessage && e.Revision == 0 {
-			rows = append(rows, verify.Row{ID: e.Message, Message: e.Message, Type: "accepted", Appended: t0})
+		if e.Op != verify.OpMessage {
+			continue
 		}
+		if e.Revision == 0 {
+			say(e, "accepted")
+		}
+		say(e, "released")
 	}
 	return rows
 }
@@ -152,7 +159,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			broken := verify.Join(c.gate.Check(verify.Judge(c.acked, c.pushes, append(accepted(c.acked), c.rows...), after(10))))
+			broken := verify.Join(c.gate.Check(verify.Judge(c.acked, c.pushes, append(begun(c.acked), c.rows...), after(10))))
 			if c.broken == "" {
 				require.Empty(t, broken)
 				return
