@@ -35,6 +35,9 @@
 // different ones. So it is stored first, in the script that checks the fence. An owner that is refused never says it, and
 // one that dies between leaves it in the outbox, with the user due at once, for the next owner to say.
 //
+// What others act on (Stage.Acts) is published when everything that was said with it is in the log: whoever reads the rows of
+// several stages finds the cause before what came of it. That costs a round trip a batch, which benchmarks do not show.
+//
 // # What a crash leaves, step by step
 //
 //	before publish   nothing. The input is read again.
