@@ -120,9 +120,7 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 		t.drop(old)
 	}
 	t.h.Out = append(t.h.Out, Out{
-		Message: event.Message{
-			MessageID: m.MessageID, Revision: r.Message.Revision, CampaignID: m.CampaignID, Category: m.Category, Priority: m.Priority,
-		},
+		Message:    bare(&r.Message),
 		Release:    r,
 		AcceptedAt: h.AcceptedAt,
 		ReleasedAt: r.ReleasedAt,
@@ -171,16 +169,19 @@ func (t *turn) answerBy() time.Time { return t.now.Add(time.Duration(t.policy.An
 func withdrawn(r *event.Release, reason string) *event.Release {
 	left := *r
 	m := &r.Message
-	left.Message = event.Message{
-		MessageID: m.MessageID, UserID: m.UserID, Revision: m.Revision, CampaignID: m.CampaignID, Category: m.Category, Priority: m.Priority,
-		Timing: m.Timing,
-	}
+	left.Message = bare(m)
+	left.Message.UserID, left.Message.Timing = m.UserID, m.Timing
 	left.Targets = slices.Clone(r.Targets)
 	for i := range left.Targets {
 		left.Targets[i].Address = ""
 	}
 	left.Closed, left.Withdrawn = nil, reason
 	return &left
+}
+
+// bare is what is kept of a message that has left.
+func bare(m *event.Message) event.Message {
+	return event.Message{MessageID: m.MessageID, Revision: m.Revision, CampaignID: m.CampaignID, Category: m.Category, Priority: m.Priority}
 }
 
 // inApp says whether the message goes as a hint inside the app, because the person is in it.
@@ -216,9 +217,7 @@ func (t *turn) withhold(i int, all []appraisal, trigger string) {
 	t.endAfter(i, event.OutcomeControl, reasonExplore, &d)
 	m := &h.Message
 	t.h.Out = append(t.h.Out, Out{
-		Message: event.Message{
-			MessageID: m.MessageID, Revision: m.Revision, CampaignID: m.CampaignID, Category: m.Category, Priority: m.Priority,
-		},
+		Message:    bare(m),
 		AcceptedAt: h.AcceptedAt, ReleasedAt: t.now, DecisionID: d.DecisionID, Draw: h.Draw, Policy: d.Policy,
 		Version: d.PolicyVersion, Model: d.ModelVersion, TimeZone: d.TimeZone, Closed: true, Until: t.now.Add(visitWithin),
 	})
