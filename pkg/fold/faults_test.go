@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kairos-push/kairos/pkg/state"
 	"github.com/kairos-push/kairos/pkg/topic"
 )
 
@@ -98,6 +99,24 @@ func silenced(w *world, user string) {
 
 func TestANextOwnerSaysWhatWasDecided(t *testing.T) {
 	require.NoError(t, scripted(t, silenced))
+}
+
+// What was said is not read again by the next owner: a checkpoint tells how far that is.
+func TestACheckpointTellsWhatWasSaid(t *testing.T) {
+	require.NoError(t, scripted(t, func(w *world, user string) {
+		for _, item := range []string{"i", "j", "k"} {
+			w.produce(user, order{Item: item, Due: time.Now().Add(time.Second).UnixMilli()})
+		}
+		w.run(time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		said := w.logs[topic.Releases.Name]
+		require.Len(t, said, 3)
+		checkpoints := w.logs[topic.Holds.Name]
+		marks, err := decodeMarks(checkpoints[len(checkpoints)-1].Value)
+		require.NoError(t, err)
+		require.Equal(t, said[2].Offset+1, marks[state.Mark(topic.Releases.Name, thePartition)])
+	}))
 }
 
 // repeated: enrich publishes an input twice, the second time after the first was applied.

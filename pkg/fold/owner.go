@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -261,20 +262,24 @@ func (o *owner[S, I]) do(ctx context.Context, pl *plan[S]) error {
 	return nil
 }
 
-// say publishes effects: what others act on when all else is in the log.
+// say publishes effects: what others act on when all else is in the log. It puts them into that order in place, as their
+// offsets are written into them.
 func (o *owner[S, I]) say(ctx context.Context, recs []stream.Record) error {
-	var rest, acts []stream.Record
-	for i := range recs {
-		if recs[i].Topic == o.stage.Acts.Name {
-			acts = append(acts, recs[i])
-		} else {
-			rest = append(rest, recs[i])
+	acts := func(r stream.Record) int {
+		if r.Topic == o.stage.Acts.Name {
+			return 1
 		}
+		return 0
 	}
-	if err := o.publish(ctx, rest); err != nil {
+	slices.SortStableFunc(recs, func(a, b stream.Record) int { return acts(a) - acts(b) })
+	rest := slices.IndexFunc(recs, func(r stream.Record) bool { return acts(r) == 1 })
+	if rest < 0 {
+		rest = len(recs)
+	}
+	if err := o.publish(ctx, recs[:rest]); err != nil {
 		return err
 	}
-	return o.publish(ctx, acts)
+	return o.publish(ctx, recs[rest:])
 }
 
 func (o *owner[S, I]) publish(ctx context.Context, recs []stream.Record) error {
