@@ -57,6 +57,8 @@ func (t *turn) accept(in *event.Message, received time.Time) {
 		case o.Closed:
 			o.Message.Revision = m.Revision
 			t.refuse(m)
+		case o.Release != nil && o.Release.Withdrawn != "": // the answer is to the revision that it has
+			t.refuse(m)
 		default:
 			t.replace(o, m, received)
 		}

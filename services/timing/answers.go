@@ -54,11 +54,11 @@ var outcomeOf = map[string]string{
 	event.ReceiptDisabled:  event.OutcomeDisabled,
 }
 
-// receipt takes in what became of a push on the device. One for a message that is forgotten still becomes a row, of what
-// the receipt itself says.
+// receipt takes in what became of a push on the device. One for a message that is forgotten, or whose person is, still
+// becomes a row, of what the receipt itself says.
 func (t *turn) receipt(r *event.Receipt) {
 	o := t.h.out(r.MessageID)
-	if o == nil {
+	if o == nil || o.Erased {
 		row := t.row(&event.Message{MessageID: r.MessageID}, outcomeOf[r.Kind])
 		t.device(&row, r.DeviceID)
 		row.OccurredAt, row.OccurredAtMS = r.OccurredAt.UTC(), r.OccurredAt.UnixMilli()

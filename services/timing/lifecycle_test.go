@@ -159,6 +159,7 @@ func TestEraseWhileAReleaseIsUnanswered(t *testing.T) {
 	for _, status := range []string{event.ResultFailed, event.ResultSent, event.ResultUnknown} {
 		s := tell(t, "answer_timeout: 30s")
 		s.answer = ""
+		s.profile.Devices[0].Locale, s.profile.Devices[0].AppVersion = "secret", "secret"
 		s.at("2026-05-11 12:00", message("m", now, with(func(m *event.Message) {
 			m.Title, m.CollapseKey, m.Data = "secret", "secret", event.Object(`{"a":"secret"}`)
 		})))
@@ -176,9 +177,12 @@ func TestEraseWhileAReleaseIsUnanswered(t *testing.T) {
 		for _, r := range s.releases[1:] {
 			require.Equal(t, "erased", r.Withdrawn)
 			require.Equal(t, s.releases[0].ReleaseID, r.ReleaseID)
-			require.Equal(t, []event.Target{{DeviceID: "phone", Platform: "android", Channel: "fcm", AddressType: "token"}}, r.Targets)
+			require.Equal(t, []event.Target{{DeviceID: "phone", Platform: "android", Channel: "fcm"}}, r.Targets)
 			require.Equal(t, event.Message{MessageID: "m", UserID: "ada", Priority: event.Promotional, Timing: event.TimingNow}, r.Message)
 		}
+		s.told = nil
+		s.at("12:00:50", receipt("opened", "m"), message("m", revision(1)))
+		s.expect("12:00:50 opened m", "12:00:50 rejected m already_ended")
 		s.fact(event.Fact{Kind: event.KindResult, Result: &event.Result{MessageID: "m", DeviceID: "phone", Status: status, At: s.now, Final: true}})
 		require.True(t, s.local.State(user).IsEmpty())
 		s.until("2026-05-20 12:00").quiet()
@@ -201,6 +205,10 @@ func TestCancelReachesAReleaseThatIsUnanswered(t *testing.T) {
 		said = append(said, r.Message.MessageID+" "+r.Withdrawn)
 	}
 	require.Equal(t, []string{"a cancel", "b cancel", "c event:purchase"}, said)
+
+	s.told = nil
+	s.at("12:21", message("b", revision(1)), message("c", revision(1), with(func(m *event.Message) { m.CancelOn = []string{"purchase"} })))
+	s.expect("12:21:00 rejected b already_ended", "12:21:00 rejected c already_ended")
 
 	failed := event.Result{MessageID: "a", Status: event.ResultFailed, Reason: "cancel", At: s.now, Final: true}
 	s.fact(event.Fact{Kind: event.KindResult, Result: &failed})

@@ -172,10 +172,10 @@ func withdrawn(r *event.Release, reason string) *event.Release {
 	left.Message = bare(m)
 	left.Message.UserID, left.Message.Timing = m.UserID, m.Timing
 	left.Targets = slices.Clone(r.Targets)
-	for i := range left.Targets {
-		left.Targets[i].Address = ""
+	for i, to := range left.Targets {
+		left.Targets[i] = event.Target{DeviceID: to.DeviceID, Platform: to.Platform, Channel: to.Channel}
 	}
-	left.Closed, left.Withdrawn = nil, reason
+	left.InApp, left.Closed, left.Withdrawn = false, nil, reason
 	return &left
 }
 
