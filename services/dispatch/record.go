@@ -86,7 +86,7 @@ func (r Record) Take(now, until, opens time.Time, resend bool) (Record, Claim) {
 	}
 	doubt := r.Doubt || r.Phase == Intent
 	if now.Before(opens) {
-		return Record{Phase: Waiting, Attempt: r.Attempt, At: opens, Doubt: doubt}, Pause
+		return Record{Phase: Waiting, Attempt: r.Attempt, At: opens, Unasked: r.Unasked, Doubt: doubt}, Pause
 	}
 	return Record{Phase: Intent, Attempt: r.Attempt + 1, At: until, Doubt: doubt}, Go
 }

@@ -208,8 +208,12 @@ func TestAnIntentGivenBackStaysSo(t *testing.T) {
 	wait := Record{Phase: Waiting, Attempt: 1, At: t0}
 	intent := Record{Phase: Intent, Attempt: 2, At: t0.Add(20 * time.Second)}
 	is := intent.Back(t0.Add(10 * time.Second))
-	for _, told := range []Record{wait, intent} {
-		require.True(t, is.Knows(told), "%+v", told)
+	paused, claim := is.Take(t0.Add(15*time.Second), time.Time{}, t0.Add(time.Hour), false)
+	require.Equal(t, Pause, claim)
+	for _, is := range []Record{is, paused} {
+		for _, told := range []Record{wait, intent} {
+			require.True(t, is.Knows(told), "%+v", told)
+		}
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/kairos-push/kairos/services/dispatch/sandbox"
 )
 
-// lostAnswers lets scripts run and loses the first answers.
-type lostAnswers struct{ left atomic.Int64 }
+// lostAnswers lets scripts run and loses the first answers. Those that are left come no earlier than at late, in Unix nanoseconds.
+type lostAnswers struct{ left, late atomic.Int64 }
 
 func (h *lostAnswers) DialHook(next redis.DialHook) redis.DialHook          { return next }
 func (h *lostAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
@@ -25,6 +25,7 @@ func (h *lostAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook { re
 func (h *lostAnswers) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
+		time.Sleep(time.Until(time.Unix(0, h.late.Load())))
 		if err != nil || !strings.HasPrefix(cmds[0].Name(), "eval") || h.left.Add(-1) < 0 {
 			return err
 		}
@@ -66,6 +67,52 @@ func TestAnIntentThatRedisDidNotConfirmIsGivenBackWhenItCloses(t *testing.T) {
 		rel.Message.OnAmbiguous = "drop"
 		rel.Closed = []event.Span{{From: now.Add(500 * time.Millisecond), To: now.Add(3 * time.Second)}}
 	})
+	r.publish(rel)
+	r.until("final", func() bool { return len(r.finals()) == 2 })
+	end := r.finals()[rel.Message.MessageID]
+	require.Equal(t, event.ResultSent, end.Status)
+	require.False(t, end.At.Before(rel.Closed[0].To), "sent at %s", end.At)
+	require.Equal(t, 1, r.b.Accepted(sandbox.APNs))
+}
+
+// TestAnIntentThatRedisDidNotConfirmCanBeTakenBack: nobody was asked, so that it ends as cancelled and not as unknown.
+func TestAnIntentThatRedisDidNotConfirmCanBeTakenBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	lost := &lostAnswers{}
+	r.hook = lost
+	r.start()
+	r.publish(r.release(sandbox.FCM, nil)) // the next one is taken up at once
+	r.until("final", func() bool { return len(r.finals()) == 1 })
+	const many = 1 << 30
+	lost.left.Store(many)
+	rel := r.release(sandbox.APNs, func(rel *event.Release) { rel.Message.OnAmbiguous = "drop" })
+	r.publish(rel)
+	asked := func(n int64) func() bool { return func() bool { return lost.left.Load() <= many-n } }
+	require.Eventually(t, asked(1), time.Minute, time.Millisecond)
+	r.publish(withdrawn(rel, "cancel"))
+	require.Eventually(t, asked(4), time.Minute, time.Millisecond, "it has been read by then")
+	lost.left.Store(0)
+	r.until("final", func() bool { return len(r.finals()) == 2 && len(r.outcomes()) == 2 })
+	require.Equal(t, "cancelled cancel", r.outcomes()[1].Type+" "+r.outcomes()[1].Reason)
+	require.Zero(t, r.b.Accepted(sandbox.APNs))
+}
+
+// TestAnAttemptThatIsBegunTooLateIsNotMade: quiet hours began while the intent was being written.
+func TestAnAttemptThatIsBegunTooLateIsNotMade(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipetest.Embedded)
+	lost := &lostAnswers{}
+	r.hook = lost
+	r.start()
+	r.publish(r.release(sandbox.FCM, nil)) // the next one is taken up at once
+	r.until("final", func() bool { return len(r.finals()) == 1 })
+	now := time.Now().UTC()
+	rel := r.release(sandbox.APNs, func(rel *event.Release) {
+		rel.Message.OnAmbiguous = "drop"
+		rel.Closed = []event.Span{{From: now.Add(500 * time.Millisecond), To: now.Add(2 * time.Second)}}
+	})
+	lost.late.Store(rel.Closed[0].From.Add(time.Millisecond).UnixNano())
 	r.publish(rel)
 	r.until("final", func() bool { return len(r.finals()) == 2 })
 	end := r.finals()[rel.Message.MessageID]

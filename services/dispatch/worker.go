@@ -114,14 +114,27 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 	case Done:
 		d.say(ctx, t, next)
 	case Go:
-		if err := d.begin(ctx, t, next, life); err != nil {
-			d.metrics.stuck.Inc()
+		if at := d.refrain(d.begin(ctx, t, next, life), t); !at.IsZero() {
 			t.unsure = next // a rebuild may have read it in the journal, and write it back
-			d.again(ctx, t, next, next.Back(d.clock.Now().Add(storeWait)), t.last)
+			d.again(ctx, t, next, next.Back(at), t.last)
 			return
 		}
 		d.ask(ctx, t, c, next)
 	}
+}
+
+// refrain says when to look again at an attempt that must not be made although it is claimed: it could not be begun, or that
+// took until the release was over or it closed. Zero if it is to be made.
+func (d *Dispatch) refrain(begun error, t *task) time.Time {
+	now := d.clock.Now()
+	switch {
+	case begun != nil:
+		d.metrics.stuck.Inc()
+		return now.Add(storeWait)
+	case t.rel.over.Load().Ended(), now.Before(Opens(&t.rel.release, t.last, now).RetryAt):
+		return now
+	}
+	return time.Time{}
 }
 
 // spread is d, half of it by chance: those who wait for one thing do not come back together.
@@ -155,7 +168,7 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until, opens time.Ti
 		}
 		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
 		if err != nil {
-			if claim != Pause {
+			if t.unsure = unasked; claim != Pause {
 				t.unsure = next
 			}
 			return is, Hold, err
@@ -163,6 +176,9 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until, opens time.Ti
 		t.record, t.unsure = is, Record{}
 		switch {
 		case ok && claim == Pause:
+			if is.Attempt+1 == unasked.Attempt && is.Doubt == unasked.Doubt {
+				t.unsure = unasked // which a rebuild may still write back
+			}
 			return is, Pause, nil
 		case ok && is.At.Equal(until):
 			return is, Go, nil
@@ -255,21 +271,24 @@ func (d *Dispatch) stuck(ctx context.Context, t *task, err error) {
 // With an empty step it ends only what is in doubt.
 func (d *Dispatch) close(ctx context.Context, t *task, s Step, now time.Time) {
 	for {
-		step := s
+		rec, step := t.record, s
+		if rec.begins(t.unsure) {
+			rec = rec.Back(now)
+		}
 		switch {
-		case t.record.Phase == Ended:
-			d.say(ctx, t, t.record)
+		case rec.Phase == Ended:
+			d.say(ctx, t, rec)
 			return
-		case t.record.Phase == Intent && now.Before(t.record.At):
-			d.wait(t, t.record.At)
+		case rec.Phase == Intent && now.Before(rec.At):
+			d.wait(t, rec.At)
 			return
-		case t.record.Phase == Intent:
+		case rec.Phase == Intent:
 			step = Step{Type: event.OutcomeUnknown, Status: event.ResultUnknown, Reason: push.ReasonNoAnswer}
 		case !s.Ended():
 			d.wait(t, now) // another owner has settled what seemed in doubt
 			return
 		}
-		next := t.record.Finish(End{Type: step.Type, Status: step.Status, Reason: step.Reason, At: now})
+		next := rec.Finish(End{Type: step.Type, Status: step.Status, Reason: step.Reason, At: now})
 		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
 		if err != nil {
 			d.stuck(ctx, t, err)
