@@ -38,8 +38,9 @@
 //
 // A cancel, or the erasure of the person, may come when a release is out and not answered: it waits for its next attempt, or
 // dispatch is down. Timing then says the release again, withdrawn, without its content and addresses. What no provider was
-// asked about ends as cancelled, what one may have taken as unknown, and what has ended is said again as it did. A release
-// that is read together with its withdrawal is not tried at all; one whose withdrawal is further on in the log may be.
+// asked about ends as cancelled, what one may have taken as unknown, and what has ended is said again as it did. After the
+// deadline it ends as expired: its record may be gone by then. A release that is read together with its withdrawal is not tried
+// at all; one whose withdrawal is further on in the log may be.
 //
 // # Retries and the log
 //
@@ -50,7 +51,8 @@
 // and what has been sent. A second schedule in Redis would be a second truth of the same thing.
 //
 // No attempt is made while the person's quiet hours or the message's delivery window forbid it (Opens): the release says when
-// that is. It waits as any other retry does.
+// that is. It waits as any other retry does. Both are looked at again when an attempt has been claimed and written down, since
+// that can take until it may not be made any more; then the claim is given back.
 //
 // # What it is not
 //

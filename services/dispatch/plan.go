@@ -148,6 +148,8 @@ func Withdrawn(reason string) Step {
 // Replaced or Withdrawn say of its release, last the reason of the attempt before.
 func Before(to event.Target, p *push.Push, over Step, last string, now time.Time) Step {
 	switch {
+	case over.Type == event.OutcomeCancelled && !now.Before(p.Expires):
+		return Expired(last) // long after the deadline nothing may be known of a push that was sent: it must not be contradicted
 	case over.Ended():
 		return over
 	case !channels[to.Channel]:

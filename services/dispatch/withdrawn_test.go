@@ -96,7 +96,8 @@ func TestWithdrawnEndsBeforeAnythingElse(t *testing.T) {
 	to := event.Target{DeviceID: "d", Channel: "apns"}
 	p := Plan(&event.Release{Targets: []event.Target{to}, Deadline: t0}, nil)[0]
 	want := Step{Type: event.OutcomeCancelled, Status: event.ResultFailed, Reason: "erased"}
-	require.Equal(t, want, Before(to, p, Withdrawn("erased"), "503", t0.Add(time.Hour)))
+	require.Equal(t, want, Before(to, p, Withdrawn("erased"), "503", t0.Add(-time.Second)))
+	require.Equal(t, event.OutcomeExpired, Before(to, p, Withdrawn("erased"), "", t0).Type)
 
 	end := End{Type: want.Type, Status: want.Status, Reason: want.Reason, At: t0}
 	require.Equal(t, event.OutcomeCancelled, Record{Phase: Waiting, Attempt: 1}.Finish(end).End.Type)
