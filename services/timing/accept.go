@@ -105,12 +105,12 @@ func (t *turn) replace(o *Out, m *event.Message, received time.Time) {
 // admit ends a message at once if it may not be held; otherwise it supersedes what it replaces. Of what grows, there must
 // not be too much.
 func (t *turn) admit(i int, grows bool) {
-	h := &t.h.Held[i]
-	m := &h.Message
+	m := &t.h.Held[i].Message
+	id := m.MessageID
 	switch {
-	case remembered(t.h.Cancels, cancelHash("id", m.MessageID), t.now) != nil,
+	case remembered(t.h.Cancels, cancelHash("id", id), t.now) != nil,
 		m.CancelKey != "" && remembered(t.h.Cancels, cancelHash("key", m.CancelKey), t.now) != nil:
-		t.end(i, event.OutcomeCancelled, reasonCancel)
+		t.recall(reasonCancel, func(o *event.Message) bool { return o.MessageID == id }) // and the revision that is out
 		return
 	case slices.Contains(t.p.OptedOut, m.Category) && m.Category != "":
 		t.end(i, event.OutcomeSuppressed, reasonOptedOut)
@@ -119,7 +119,6 @@ func (t *turn) admit(i int, grows bool) {
 		t.end(i, event.OutcomeSuppressed, reasonBadCondition)
 		return
 	}
-	id := m.MessageID
 	for j := len(t.h.Held) - 1; j >= 0 && m.CollapseKey != ""; j-- {
 		if o := &t.h.Held[j].Message; o.CollapseKey == m.CollapseKey && o.MessageID != id {
 			t.end(j, event.OutcomeSuperseded, id)

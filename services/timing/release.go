@@ -144,21 +144,28 @@ func (t *turn) away(i int, r *event.Release, features event.Features) {
 }
 
 // recall ends those of the messages that are held, and withdraws those of the releases that dispatch has not answered: no
-// provider is asked about them any more. What one was asked about already ends as its answer says.
+// provider is asked about them any more. What one was asked about already ends as its answer says. Of a message that is both,
+// being revised, the newest revision tells, and is taken back with the one before it or not at all.
 func (t *turn) recall(reason string, which func(*event.Message) bool) {
+	for i := range t.h.Out {
+		o := &t.h.Out[i]
+		if o.Release == nil || o.Release.Withdrawn != "" {
+			continue
+		}
+		newest := &o.Release.Message
+		if j := t.h.held(newest.MessageID); j >= 0 {
+			newest = &t.h.Held[j].Message
+		}
+		if which(newest) {
+			o.Release = withdrawn(o.Release, reason)
+			o.RetryAt = t.answerBy()
+			t.publish(*o.Release)
+		}
+	}
 	for i := range slices.Backward(t.h.Held) {
 		if which(&t.h.Held[i].Message) {
 			t.end(i, event.OutcomeCancelled, reason)
 		}
-	}
-	for i := range t.h.Out {
-		o := &t.h.Out[i]
-		if o.Release == nil || o.Release.Withdrawn != "" || !which(&o.Release.Message) {
-			continue
-		}
-		o.Release = withdrawn(o.Release, reason)
-		o.RetryAt = t.answerBy()
-		t.publish(*o.Release)
 	}
 }
 
