@@ -44,31 +44,22 @@ func (t *turn) accept(in *event.Message, received time.Time) {
 	if received.IsZero() || received.After(t.now) {
 		received = t.now
 	}
-	id := fnv1a(m.MessageID)
 	if i := t.h.held(m.MessageID); i >= 0 {
 		if m.Revision > t.h.Held[i].Message.Revision {
 			t.revise(i, m, received)
 		}
 		return
 	}
-	if o := t.h.out(m.MessageID); o != nil {
-		switch {
-		case m.Revision <= o.Message.Revision:
-		case o.Closed:
-			o.Message.Revision = m.Revision
-			t.refuse(m)
-		case o.Release != nil && o.Release.Withdrawn != "": // the answer is to the revision that it has
-			t.refuse(m)
-		default:
-			t.replace(o, m, received)
-		}
+	ended := remembered(t.h.Ended, fnv1a(m.MessageID), t.now)
+	o := t.h.out(m.MessageID)
+	switch {
+	case ended != nil && m.Revision <= ended.Revision, o != nil && m.Revision <= o.Message.Revision:
+		return // it was here
+	case o != nil && !o.Closed && (o.Release == nil || o.Release.Withdrawn == ""):
+		t.replace(o, m, received)
 		return
-	}
-	if e := remembered(t.h.Ended, id, t.now); e != nil {
-		if m.Revision > e.Revision {
-			e.Revision = m.Revision
-			t.refuse(m)
-		}
+	case o != nil, ended != nil:
+		t.refuse(m)
 		return
 	}
 
@@ -80,8 +71,9 @@ func (t *turn) accept(in *event.Message, received time.Time) {
 	t.admit(len(t.h.Held)-1, true)
 }
 
-// refuse says that a revision came too late: the message is over.
+// refuse says that a revision came too late: the message is over, or being taken back.
 func (t *turn) refuse(m *event.Message) {
+	t.forget(m)
 	row := t.row(m, event.OutcomeRejected)
 	row.Reason = reasonEnded
 	t.say(row, false)

@@ -16,7 +16,8 @@ import (
 )
 
 // TestWhatIsTakenBackStaysSo: whatever came before and comes after, a message that was taken back is not released again, in no
-// revision, unless the person has had it: then a revision may take its place on the screen.
+// revision, unless the person has had it: then a revision may take its place on the screen. A revision that has ended, or was
+// rejected, does nothing when it comes again, and no release waits for ever for the answer that it had.
 func TestWhatIsTakenBackStaysSo(t *testing.T) {
 	t.Parallel()
 	rules, err := policy.Parse([]byte("defaults: {exploration: {immediate: 0, control: 0}}\nanswer_timeout: 30s\n"))
@@ -25,7 +26,8 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 		engine, holds, now := timing.NewEngine(rules), timing.NewHolds(user), time.Date(2026, 5, 11, 12, 0, 0, 0, time.UTC)
 		person := profile.Profile{TimeZone: "Europe/Berlin", Devices: []profile.Device{phone("phone")}}
 		over, had := map[string]string{}, map[string]bool{}
-		asked := map[string]int{}   // message → revisions
+		ended := map[string]string{} // revision → how
+		asked := map[string]int{}    // message → revisions
 		out := map[string]event.Release{}
 		take := func(effects []fold.Effect) {
 			for _, e := range effects {
@@ -34,12 +36,17 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 					if v.Type == event.OutcomeCancelled {
 						over[v.MessageID] = "cancelled"
 					}
+					if revision := fmt.Sprint(v.MessageID, "/", v.Revision); v.Type == event.OutcomeCancelled || v.Type == event.OutcomeRejected {
+						require.Empty(t, ended[revision], "%s is %s", revision, v.Type)
+						ended[revision] = v.Type
+					}
 				case event.Release:
 					id := v.Message.MessageID
 					if out[id] = v; v.Withdrawn != "" {
 						over[id] = "withdrawn: " + v.Withdrawn
 						continue
 					}
+					require.Empty(t, ended[fmt.Sprint(id, "/", v.Message.Revision)], "%s revision %d is released", id, v.Message.Revision)
 					require.True(t, over[id] == "" || had[id], "%s, %s: revision %d is released", id, over[id], v.Message.Revision)
 				}
 			}
@@ -54,8 +61,8 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"message": func(t *rapid.T) {
 				m := event.Message{MessageID: which(t), UserID: "ada", Timing: event.TimingNow, Deadline: now.Add(24 * time.Hour)}
-				m.Revision = asked[m.MessageID]
-				asked[m.MessageID]++
+				m.Revision = rapid.IntRange(0, asked[m.MessageID]).Draw(t, "revision")
+				asked[m.MessageID] = max(asked[m.MessageID], m.Revision+1)
 				m.CancelKey = rapid.SampledFrom([]string{"", "k1", "k2"}).Draw(t, "key")
 				m.CancelOn = rapid.SampledFrom([][]string{nil, {"purchase"}}).Draw(t, "cancel on")
 				if rapid.Bool().Draw(t, "later") {
@@ -72,6 +79,11 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 			},
 			"purchase": func(*rapid.T) {
 				step(event.Fact{Kind: event.KindEvent, Event: &event.Event{EventID: "e", UserID: "ada", Name: "purchase", OccurredAt: now}})
+			},
+			"open": func(t *rapid.T) {
+				step(event.Fact{Kind: event.KindReceipt, Receipt: &event.Receipt{
+					MessageID: which(t), DeviceID: "phone", Kind: event.ReceiptOpened, OccurredAt: now,
+				}})
 			},
 			"answer": func(t *rapid.T) {
 				r, released := out[which(t)]
@@ -102,5 +114,13 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 				}
 			},
 		})
+		for _, r := range out { // dispatch has them, and answers at last
+			step(event.Fact{Kind: event.KindResult, Result: &event.Result{
+				MessageID: r.Message.MessageID, Revision: r.Message.Revision, DeviceID: "phone", Final: true, At: now, Status: event.ResultSent,
+			}})
+		}
+		for _, o := range holds.Out {
+			require.Nil(t, o.Release, "%s waits for an answer that it has had", o.Message.MessageID)
+		}
 	})
 }
