@@ -25,7 +25,8 @@
 // the commit), the records are rebuilt before anything is sent: what has ended from the outcomes, what was begun from
 // the attempts. The last of both is read again with each take-over of a partition, because a Redis that lost its last
 // seconds may still have the marks (BenchmarkTakeOver). So nothing that Redis alone knew matters, also when dispatch dies at
-// the same instant.
+// the same instant, but for one thing, which errs to the safe side: that an intent in the journal was given back because Redis, the
+// journal or a gate stood in the way. Who knows of it by the journal alone takes the attempt for one in doubt.
 //
 // The price is a second wait for Kafka before each push, which is batched as the ends are (BenchmarkReleases).
 //

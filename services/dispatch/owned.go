@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -258,7 +259,7 @@ func (l *live) place() string { return l.turn.user + "\x00" + collapseID(&l.rele
 // start queues the pushes of a release.
 func (o *owned) start(l *live) {
 	for i, p := range Plan(&l.release, o.d.routes.secret(l.release.AppID)) {
-		o.d.queue.push(&task{rel: l, target: l.release.Targets[i], push: p})
+		o.d.queue.push(&task{rel: l, target: l.release.Targets[i], push: p, by: rand.Uint64()})
 	}
 }
 

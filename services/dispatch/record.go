@@ -33,6 +33,8 @@ type Record struct {
 	Phase   Phase     `json:"phase"`
 	Attempt int       `json:"attempt,omitzero"`
 	At      time.Time `json:"at,omitzero"`
+	// By is, of an intent, whose it is.
+	By uint64 `json:"by,omitzero"`
 	// Unasked is, of a wait after an intent that was given back, that intent's At in Unix milliseconds: it may be in the
 	// journal, and nobody was asked under it.
 	Unasked int64 `json:"unasked,omitzero"`
@@ -103,11 +105,6 @@ func (r Record) Knows(told Record) bool {
 		return !told.At.After(r.At) // a wait in the place of an intent given back is later than the one before it
 	}
 	return r == told
-}
-
-// begins says that the record is that intent.
-func (r Record) begins(intent Record) bool {
-	return r.Phase == Intent && intent.Phase == Intent && r.Attempt == intent.Attempt && r.At.Equal(intent.At)
 }
 
 // Wait is the record of a push that is tried again at a time.

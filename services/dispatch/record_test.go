@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -217,11 +218,28 @@ func TestAnIntentGivenBackStaysSo(t *testing.T) {
 	}
 }
 
+// TestOnlyAnIntentOfOnesOwnThatNobodyWasAskedUnderIsGivenBack: any other may have led to a push.
+func TestOnlyAnIntentOfOnesOwnThatNobodyWasAskedUnderIsGivenBack(t *testing.T) {
+	t.Parallel()
+	own := Record{Phase: Intent, Attempt: 3, At: t0.Add(20 * time.Second), By: 1, Doubt: true}
+	foreign, wait := own, own.Wait(t0)
+	foreign.By = 2
+	for _, c := range []struct {
+		record Record
+		asked  int
+		want   Record
+	}{
+		{own, 2, own.Back(t0)}, {own, 3, own}, {foreign, 0, foreign}, {wait, 0, wait}, {Record{}, 0, Record{}},
+	} {
+		require.Equal(t, c.want, (&task{record: c.record, by: 1, asked: c.asked}).standing(t0), "%+v, asked in %d", c.record, c.asked)
+	}
+}
+
 func TestRecordsSurviveTheirCodec(t *testing.T) {
 	t.Parallel()
 	for _, r := range []Record{
 		{},
-		{Phase: Intent, Attempt: 1, At: t0},
+		{Phase: Intent, Attempt: 1, At: t0, By: math.MaxUint64},
 		{Phase: Waiting, Attempt: 3, At: t0.Add(time.Nanosecond), Doubt: true},
 		Record{Phase: Intent, Attempt: 1, At: t0}.Back(t0.Add(time.Second)),
 		Record{Phase: Intent, Attempt: 2}.Finish(End{Type: event.OutcomeSent, Status: event.ResultSent, ProviderID: "x", At: t0}),

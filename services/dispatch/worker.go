@@ -43,7 +43,8 @@ type task struct {
 	target event.Target
 	push   *push.Push
 	record Record // as last seen in Redis
-	unsure Record // an intent of ours that may be in Redis: nobody was asked under it
+	by     uint64 // in the intents of this task
+	asked  int    // the last attempt of it that the provider was asked in
 	last   string // reason of the last attempt
 	tried  bool
 	at     time.Time
@@ -115,7 +116,6 @@ func (d *Dispatch) attempt(ctx context.Context, t *task) {
 		d.say(ctx, t, next)
 	case Go:
 		if at := d.refrain(d.begin(ctx, t, next, life), t); !at.IsZero() {
-			t.unsure = next // a rebuild may have read it in the journal, and write it back
 			d.again(ctx, t, next, next.Back(at), t.last)
 			return
 		}
@@ -150,46 +150,38 @@ func (d *Dispatch) claim(ctx context.Context, t *task, now, until, opens time.Ti
 	if failpoint.Off(failpoint.Claim) && !now.Before(opens) {
 		return Record{Phase: Intent, Attempt: t.record.Attempt + 1, At: until}, Go, nil
 	}
-	unasked := t.unsure
-	for own := false; ; {
-		next, claim := t.record.Take(now, until, opens, t.push.Message.OnAmbiguous == ambiguousResend)
-		if now.Before(opens) && t.record.begins(unasked) {
-			next, claim = t.record.Back(opens), Pause
-		}
-		switch {
-		case claim == Pause:
-		case own:
-			next = t.record
-			next.At = until
-		case t.unsure.Phase == Intent:
-			next = t.unsure // the same again: the answer tells whether it was stored
-		case claim != Go:
+	for {
+		next, claim := t.standing(now).Take(now, until, opens, t.push.Message.OnAmbiguous == ambiguousResend)
+		switch claim {
+		case Go:
+			next.By = t.by
+		case Pause:
+		case Hold, Doubt, Done:
 			return next, claim, nil
 		}
 		is, ok, err := d.store.swap(ctx, d.place(t), t.record, next, t.rel.part.written())
 		if err != nil {
-			if t.unsure = unasked; claim != Pause {
-				t.unsure = next
-			}
 			return is, Hold, err
 		}
-		t.record, t.unsure = is, Record{}
-		switch {
-		case ok && claim == Pause:
-			if is.Attempt+1 == unasked.Attempt && is.Doubt == unasked.Doubt {
-				t.unsure = unasked // which a rebuild may still write back
-			}
-			return is, Pause, nil
-		case ok && is.At.Equal(until):
-			return is, Go, nil
+		if t.record = is; ok {
+			return is, claim, nil
 		}
-		own = ok // but begun earlier: it is begun anew
 	}
+}
+
+// standing is the record, or, if that is an intent of this task's own that nobody was asked under, what it stands for: Redis
+// did not confirm it or the journal was not to be written, and a rebuild may have written it back since.
+func (t *task) standing(now time.Time) Record {
+	if t.record.Phase == Intent && t.record.By == t.by && t.record.Attempt > t.asked {
+		return t.record.Back(now)
+	}
+	return t.record
 }
 
 // ask makes one attempt at the provider and acts on its answer.
 func (d *Dispatch) ask(ctx context.Context, t *task, c *circuit, rec Record) {
 	begun := d.clock.Now()
+	t.asked = rec.Attempt
 	// The attempt ends before its intent does, also if this process was frozen since. A revoked partition does not
 	// take it back: an answer thrown away would be a doubt.
 	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(d.cfg.SendTimeout, t.push.Expires.Sub(begun), rec.At.Sub(begun)))
@@ -271,10 +263,7 @@ func (d *Dispatch) stuck(ctx context.Context, t *task, err error) {
 // With an empty step it ends only what is in doubt.
 func (d *Dispatch) close(ctx context.Context, t *task, s Step, now time.Time) {
 	for {
-		rec, step := t.record, s
-		if rec.begins(t.unsure) {
-			rec = rec.Back(now)
-		}
+		rec, step := t.standing(now), s
 		switch {
 		case rec.Phase == Ended:
 			d.say(ctx, t, rec)
