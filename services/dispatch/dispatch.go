@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,7 @@ type Dispatch struct {
 	later     *later
 	windows   [lanes]*window
 	parked    atomic.Int64
+	restoring chan struct{} // a place for each partition whose records are being restored: more than processors only need memory
 }
 
 // trips is how many round trips to Redis, and to Kafka, run side by side.
@@ -111,6 +113,8 @@ func New(cfg Config, deps service.Deps) (*Dispatch, error) {
 		cfg: cfg, kafka: deps.Kafka, clock: deps.Clock, log: deps.Log, tracer: deps.Tracer,
 		store:   newStore(deps.Redis),
 		windows: [lanes]*window{newWindow(cfg.InMemory), newWindow(cfg.InMemory)},
+
+		restoring: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	d.metrics = newMetrics(deps.Metrics, d)
 	d.routes = &routes{load: cfg.Apps, dial: cfg.Dial, clock: deps.Clock, log: deps.Log, metrics: d.metrics}

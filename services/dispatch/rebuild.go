@@ -89,6 +89,12 @@ func (o *owned) rebuild(ctx context.Context) error {
 // restore writes back what Redis does not know of the time since: what has ended from the outcomes that dispatch has
 // published, what was begun and has not from its journal.
 func (o *owned) restore(ctx context.Context, since time.Time) error {
+	select {
+	case o.d.restoring <- struct{}{}:
+		defer func() { <-o.d.restoring }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	begun := o.d.clock.Now()
 	read, written := 0, 0
 	for _, from := range []struct {
