@@ -32,7 +32,7 @@ type Config struct {
 	// MaxInFlightBytes bounds what all Publish calls together hold unacknowledged; a Publish beyond it waits.
 	// Default 64 MiB.
 	MaxInFlightBytes int64
-	// FetchBytes bounds one answer of a partition, compressed. Default 1 MiB.
+	// FetchBytes bounds one answer of a partition, compressed; of small batches it is less. Default 1 MiB.
 	FetchBytes int
 
 	Timeouts Timeouts

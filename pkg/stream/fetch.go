@@ -18,19 +18,38 @@ type answer struct {
 	records []Record
 	next    int64 // where the next fetch starts; beyond the last record if markers of transactions followed it
 	high    int64 // end of what a consumer may read: the last stable offset
+	batches int
+}
+
+// kafka-go takes a page of 64 KiB for each batch of an answer, however small the batch: a megabyte of batches of one record
+// needs hundreds. So an answer is asked to be as small as leaves it with no more than mostBatches, beginning with firstBytes.
+const (
+	firstBytes  = 64 << 10
+	mostBatches = 128
+)
+
+// resize is how many bytes to ask for after an answer to so many bytes, when there is more to read.
+func resize(bytes, batches, most int) int {
+	switch {
+	case batches > mostBatches:
+		return max(bytes*mostBatches/batches, min(firstBytes/8, most))
+	case batches > mostBatches/2:
+		return bytes
+	}
+	return min(2*bytes, most)
 }
 
 // fetchOnce asks the leader of a partition for what is at pos. It goes through the protocol package and not through
 // kafka.Client.Fetch because that hides the aborted transactions, which a consumer has to leave out itself.
-func (c *Client) fetchOnce(ctx context.Context, t topic.Topic, partition int, pos int64) (answer, error) {
+func (c *Client) fetchOnce(ctx context.Context, t topic.Topic, partition int, pos int64, bytes int) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeouts.MaxWait+c.cfg.Timeouts.Request)
 	defer cancel()
 	m, err := c.transport.RoundTrip(ctx, c.admin.Addr, &fetch.Request{
 		ReplicaID: -1, SessionID: -1, SessionEpoch: -1,
-		MaxWaitTime: int32(c.cfg.Timeouts.MaxWait / time.Millisecond), MinBytes: 1, MaxBytes: int32(c.cfg.FetchBytes),
+		MaxWaitTime: int32(c.cfg.Timeouts.MaxWait / time.Millisecond), MinBytes: 1, MaxBytes: int32(bytes),
 		IsolationLevel: int8(kafka.ReadCommitted),
 		Topics: []fetch.RequestTopic{{Topic: c.full(t.Name), Partitions: []fetch.RequestPartition{{
-			Partition: int32(partition), CurrentLeaderEpoch: -1, FetchOffset: pos, LogStartOffset: -1, PartitionMaxBytes: int32(c.cfg.FetchBytes),
+			Partition: int32(partition), CurrentLeaderEpoch: -1, FetchOffset: pos, LogStartOffset: -1, PartitionMaxBytes: int32(bytes),
 		}}}},
 	})
 	if err != nil {
@@ -51,7 +70,7 @@ func (c *Client) fetchOnce(ctx context.Context, t topic.Topic, partition int, po
 	if err := d.decode(part.RecordSet.Records); err != nil {
 		return answer{}, err
 	}
-	return answer{records: d.records, next: d.pos, high: part.LastStableOffset}, nil
+	return answer{records: d.records, next: d.pos, high: part.LastStableOffset, batches: d.batches}, nil
 }
 
 // decoder copies records out of kafka-go's pages, into slabs that many records share.
@@ -62,6 +81,7 @@ type decoder struct {
 	aborts    []fetch.ResponseTransaction // by first offset
 	aborted   map[int64]bool              // producers inside an aborted transaction
 	records   []Record
+	batches   int
 	slab      []byte
 }
 
@@ -70,6 +90,7 @@ func (d *decoder) decode(r kafka.RecordReader) error {
 	if !ok || len(stream.Records) == 0 {
 		return nil
 	}
+	d.batches = len(stream.Records)
 	start := d.pos
 	for _, b := range stream.Records {
 		if err := d.batch(b); err != nil {

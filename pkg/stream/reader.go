@@ -50,6 +50,7 @@ func (c *Client) pump(ctx context.Context, s source, out chan<- answer) error {
 	log := c.log.With().Str("topic", s.topic.Name).Int("partition", s.partition).Logger()
 	moved := c.clk.Now() // when there last was progress or nothing to read
 	wait := backoff(0)
+	bytes := min(firstBytes, c.cfg.FetchBytes)
 	for ctx.Err() == nil {
 		if s.pos < 0 {
 			low, err := c.low(ctx, s)
@@ -58,7 +59,7 @@ func (c *Client) pump(ctx context.Context, s source, out chan<- answer) error {
 			}
 			s.pos = low
 		}
-		a, err := c.fetchOnce(ctx, s.topic, s.partition, s.pos)
+		a, err := c.fetchOnce(ctx, s.topic, s.partition, s.pos, bytes)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -81,6 +82,9 @@ func (c *Client) pump(ctx context.Context, s source, out chan<- answer) error {
 		default:
 			wait = 0
 			progress := a.next > s.pos
+			if a.high > a.next {
+				bytes = resize(bytes, a.batches, c.cfg.FetchBytes)
+			}
 			if a.high <= s.pos {
 				moved = c.clk.Now()
 			}
