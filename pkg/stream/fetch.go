@@ -33,7 +33,7 @@ func resize(bytes, batches, most int) int {
 	switch {
 	case batches > mostBatches:
 		return max(bytes*mostBatches/batches, min(firstBytes/8, most))
-	case batches > mostBatches/2:
+	case batches >= mostBatches/2:
 		return bytes
 	}
 	return min(2*bytes, most)
