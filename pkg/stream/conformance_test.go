@@ -39,6 +39,7 @@ func conformance(t *testing.T, b pipetest.Backend) {
 		{"gives back a handler's error", givesBackError},
 		{"tails from both ends", tails},
 		{"finds offsets by time", findsTime},
+		{"fetches few batches at once", fetchesFewBatches},
 		{"applies topics and reports mismatches", applies},
 		{"works through a slow network", worksSlowly},
 	} {
@@ -66,6 +67,23 @@ func findsTime(t *testing.T, b pipetest.Backend) {
 	offsets, err = f.OffsetsAt(within(t), facts, begin.Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, []int64{0, 10, 0, 0}, offsets, "the end where there is nothing later")
+}
+
+// fetchesFewBatches: each needs a page of memory, however small it is.
+func fetchesFewBatches(t *testing.T, b pipetest.Backend) {
+	t.Helper()
+	f := start(t, b, facts)
+	const all = 300
+	for range all {
+		require.NoError(t, f.Publish(within(t), []stream.Record{{Topic: facts.Name, Pinned: true, Partition: 1, Value: random(1000)}}))
+	}
+	read := 0
+	require.NoError(t, f.Read(within(t), facts, 1, 0, all, func(recs []stream.Record) error {
+		require.LessOrEqual(t, len(recs), 128, "of one batch each")
+		read += len(recs)
+		return nil
+	}))
+	require.Equal(t, all, read)
 }
 
 func applies(t *testing.T, b pipetest.Backend) {
