@@ -37,6 +37,18 @@ func (h *lostAnswers) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 	}
 }
 
+// busy is a rig that has sent one push, so that it takes up the next one at once.
+func busy(t *testing.T) (*rig, *lostAnswers) {
+	t.Helper()
+	r := newRig(t, pipetest.Embedded)
+	lost := &lostAnswers{}
+	r.hook = lost
+	r.start()
+	r.publish(r.release(sandbox.FCM, nil))
+	r.until("final", func() bool { return len(r.finals()) == 1 })
+	return r, lost
+}
+
 func TestAnIntentThatRedisDidNotConfirmIsNoDoubt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, pipetest.Embedded)
@@ -55,12 +67,7 @@ func TestAnIntentThatRedisDidNotConfirmIsNoDoubt(t *testing.T) {
 // TestAnIntentThatRedisDidNotConfirmIsGivenBackWhenItCloses: nobody was asked, and nobody may be asked when Redis answers again.
 func TestAnIntentThatRedisDidNotConfirmIsGivenBackWhenItCloses(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, pipetest.Embedded)
-	lost := &lostAnswers{}
-	r.hook = lost
-	r.start()
-	r.publish(r.release(sandbox.FCM, nil)) // the next one is taken up at once
-	r.until("final", func() bool { return len(r.finals()) == 1 })
+	r, lost := busy(t)
 	lost.left.Store(1)
 	now := time.Now().UTC()
 	rel := r.release(sandbox.APNs, func(rel *event.Release) {
@@ -78,12 +85,7 @@ func TestAnIntentThatRedisDidNotConfirmIsGivenBackWhenItCloses(t *testing.T) {
 // TestAnIntentThatRedisDidNotConfirmCanBeTakenBack: nobody was asked, so that it ends as cancelled and not as unknown.
 func TestAnIntentThatRedisDidNotConfirmCanBeTakenBack(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, pipetest.Embedded)
-	lost := &lostAnswers{}
-	r.hook = lost
-	r.start()
-	r.publish(r.release(sandbox.FCM, nil)) // the next one is taken up at once
-	r.until("final", func() bool { return len(r.finals()) == 1 })
+	r, lost := busy(t)
 	const many = 1 << 30
 	lost.left.Store(many)
 	rel := r.release(sandbox.APNs, func(rel *event.Release) { rel.Message.OnAmbiguous = "drop" })
@@ -101,12 +103,7 @@ func TestAnIntentThatRedisDidNotConfirmCanBeTakenBack(t *testing.T) {
 // TestAnAttemptThatIsBegunTooLateIsNotMade: quiet hours began while the intent was being written.
 func TestAnAttemptThatIsBegunTooLateIsNotMade(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, pipetest.Embedded)
-	lost := &lostAnswers{}
-	r.hook = lost
-	r.start()
-	r.publish(r.release(sandbox.FCM, nil)) // the next one is taken up at once
-	r.until("final", func() bool { return len(r.finals()) == 1 })
+	r, lost := busy(t)
 	now := time.Now().UTC()
 	rel := r.release(sandbox.APNs, func(rel *event.Release) {
 		rel.Message.OnAmbiguous = "drop"
