@@ -49,6 +49,17 @@ func busy(t *testing.T) (*rig, *lostAnswers) {
 	return r, lost
 }
 
+// sentWhenItOpens publishes a release that closes: it is sent once, and not before it opens again.
+func sentWhenItOpens(t *testing.T, r *rig, rel *event.Release) {
+	t.Helper()
+	r.publish(rel)
+	r.until("final", func() bool { return len(r.finals()) == 2 })
+	end := r.finals()[rel.Message.MessageID]
+	require.Equal(t, event.ResultSent, end.Status)
+	require.False(t, end.At.Before(rel.Closed[0].To), "sent at %s", end.At)
+	require.Equal(t, 1, r.b.Accepted(sandbox.APNs))
+}
+
 func TestAnIntentThatRedisDidNotConfirmIsNoDoubt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, pipetest.Embedded)
@@ -74,12 +85,7 @@ func TestAnIntentThatRedisDidNotConfirmIsGivenBackWhenItCloses(t *testing.T) {
 		rel.Message.OnAmbiguous = "drop"
 		rel.Closed = []event.Span{{From: now.Add(500 * time.Millisecond), To: now.Add(3 * time.Second)}}
 	})
-	r.publish(rel)
-	r.until("final", func() bool { return len(r.finals()) == 2 })
-	end := r.finals()[rel.Message.MessageID]
-	require.Equal(t, event.ResultSent, end.Status)
-	require.False(t, end.At.Before(rel.Closed[0].To), "sent at %s", end.At)
-	require.Equal(t, 1, r.b.Accepted(sandbox.APNs))
+	sentWhenItOpens(t, r, rel)
 }
 
 // TestAnIntentThatRedisDidNotConfirmCanBeTakenBack: nobody was asked, so that it ends as cancelled and not as unknown.
@@ -110,10 +116,5 @@ func TestAnAttemptThatIsBegunTooLateIsNotMade(t *testing.T) {
 		rel.Closed = []event.Span{{From: now.Add(500 * time.Millisecond), To: now.Add(2 * time.Second)}}
 	})
 	lost.late.Store(rel.Closed[0].From.Add(time.Millisecond).UnixNano())
-	r.publish(rel)
-	r.until("final", func() bool { return len(r.finals()) == 2 })
-	end := r.finals()[rel.Message.MessageID]
-	require.Equal(t, event.ResultSent, end.Status)
-	require.False(t, end.At.Before(rel.Closed[0].To), "sent at %s", end.At)
-	require.Equal(t, 1, r.b.Accepted(sandbox.APNs))
+	sentWhenItOpens(t, r, rel)
 }

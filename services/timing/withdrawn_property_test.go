@@ -57,6 +57,11 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 			holds, effects = engine.Step(holds, &profile.Enriched{Fact: f, Profile: person}, now)
 			take(effects)
 		}
+		answer := func(r event.Release, status string) {
+			step(event.Fact{Kind: event.KindResult, Result: &event.Result{
+				MessageID: r.Message.MessageID, Revision: r.Message.Revision, DeviceID: "phone", Final: true, At: now, Status: status,
+			}})
+		}
 		which := func(t *rapid.T) string { return fmt.Sprintf("m%d", rapid.IntRange(1, 4).Draw(t, "which")) }
 		t.Repeat(map[string]func(*rapid.T){
 			"message": func(t *rapid.T) {
@@ -94,9 +99,7 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 				id := r.Message.MessageID
 				had[id] = had[id] || status != event.ResultFailed
 				delete(out, id)
-				step(event.Fact{Kind: event.KindResult, Result: &event.Result{
-					MessageID: id, Revision: r.Message.Revision, DeviceID: "phone", Final: true, At: now, Status: status,
-				}})
+				answer(r, status)
 			},
 			"sleep": func(t *rapid.T) {
 				for end := now.Add(time.Duration(rapid.IntRange(1, 4000).Draw(t, "seconds")) * time.Second); ; {
@@ -115,9 +118,7 @@ func TestWhatIsTakenBackStaysSo(t *testing.T) {
 			},
 		})
 		for _, r := range out { // dispatch has them, and answers at last
-			step(event.Fact{Kind: event.KindResult, Result: &event.Result{
-				MessageID: r.Message.MessageID, Revision: r.Message.Revision, DeviceID: "phone", Final: true, At: now, Status: event.ResultSent,
-			}})
+			answer(r, event.ResultSent)
 		}
 		for _, o := range holds.Out {
 			require.Nil(t, o.Release, "%s waits for an answer that it has had", o.Message.MessageID)
